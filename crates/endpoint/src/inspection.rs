@@ -1,0 +1,88 @@
+use crate::CaptureKind;
+use serde::Serialize;
+use std::sync::Arc;
+use tidelock_model::{Table, TableName};
+
+/// What is asked of an endpoint when it is inspected.
+#[derive(Clone, Debug)]
+pub struct Ask {
+    /// The part it shall play.
+    pub role: Role,
+    /// The tables to look at; `None` for all that a user made (never the engine's own and never tidelock's).
+    pub tables: Option<Vec<TableName>>,
+}
+
+/// The part an endpoint plays in one direction of a job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Read once (`copy`): no log is needed.
+    SnapshotSource,
+    /// Read and followed, by this way of capture.
+    Source(CaptureKind),
+    /// Read and followed, for a two-way job: before images must hold the whole row.
+    TwoWaySource(CaptureKind),
+    /// Written to.
+    Target,
+}
+
+/// What was found.
+#[derive(Clone, Debug)]
+pub struct Inspection {
+    /// Which server this is.
+    pub server: ServerIdentity,
+    /// The tables, by name. Tables asked for that are not there are missing here; that is no fault of the endpoint.
+    pub tables: Vec<Arc<Table>>,
+    /// **Every** unmet precondition and every remark, not only the first.
+    pub findings: Vec<Finding>,
+}
+
+/// Which server answers: compared at every start, so that nothing resumes at the wrong place.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ServerIdentity {
+    /// `PostgreSQL`, `MySQL`, `MariaDB`, `SQLite`.
+    pub product: String,
+    /// As the server tells it.
+    pub version: String,
+    /// What stays the same for this set of data and differs for any other: system identifier and database, server UUID, file id.
+    pub id: String,
+}
+
+/// How much a finding weighs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    /// Good to know.
+    Note,
+    /// It works, but not as some would expect.
+    Warning,
+    /// Unmet: nothing may start.
+    Error,
+}
+
+/// One unmet precondition, or one remark.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// How much it weighs.
+    pub severity: Severity,
+    /// Stable and searchable, such as `TL-PG-WAL-LEVEL`.
+    pub code: &'static str,
+    /// What it is about: a setting, `table`, `table.column`.
+    pub subject: String,
+    /// What was found and what is needed.
+    pub message: String,
+    /// The exact statement or step that mends it.
+    pub remedy: Option<String>,
+}
+
+impl Finding {
+    /// A finding without a remedy.
+    pub fn new(severity: Severity, code: &'static str, subject: impl Into<String>, message: impl Into<String>) -> Self {
+        Finding { severity, code, subject: subject.into(), message: message.into(), remedy: None }
+    }
+
+    /// With the statement that mends it.
+    pub fn remedy(mut self, remedy: impl Into<String>) -> Self {
+        self.remedy = Some(remedy.into());
+        self
+    }
+}

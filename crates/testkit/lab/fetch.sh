@@ -1,0 +1,95 @@
+#!/bin/bash
+# fetch.sh KIND DEST WORLD: unpack a database server and everything it loads under DEST.
+#
+# The packages come from the package sources this machine already uses (apt's own list; only the suite is chosen here) and
+# are unpacked, not installed: no maintainer script runs, nothing outside DEST and WORLD changes, no root is needed.
+# WORLD is a private apt state for one suite, which kinds of the same suite share so that its index is read once.
+#
+# What is unpacked brings its own C library, so a server of a newer Debian runs on an older one: every program is
+# a wrapper that starts it through the unpacked loader. Wrappers find their folder from $0, so DEST may be renamed.
+set -euo pipefail
+KIND=${1:?kind} DEST=${2:?dest} WORLD=${3:?world}
+
+case $KIND in
+  postgres15)   SUITE=bookworm PACKAGES="postgresql-15" ;;
+  mariadb1011)  SUITE=bookworm PACKAGES="mariadb-server-core mariadb-client-core mariadb-client" ;;
+  postgres18)   SUITE=sid      PACKAGES="postgresql-18" ;;
+  mysql97)      SUITE=sid      PACKAGES="mysql-server-core mysql-client-core" ;;
+  *) echo "fetch.sh: no such kind: $KIND" >&2; exit 2 ;;
+esac
+# Of the closure, what no database program loads: interpreters, init systems, maintainer-script helpers, the JIT compiler.
+SKIP='^(perl|libperl|perl-modules|lib.*-perl|libgdbm|libdb5|python3|systemd|libsystemd-shared|dbus|locales|libc-gconv|fonts-|fontconfig|gnupg|gpg|dirmngr|openssl$|ucf|debconf|sensible|adduser|passwd|procps|psmisc|lsof|gawk|socat|rsync|galera|mariadb-common|mysql-common|libpam-|login|postgresql-common|postgresql-client-common|ssl-cert|netbase|libllvm|tzdata|readline-common|init-system-helpers|libjson|dpkg|tar|coreutils)'
+KEYRING=/usr/share/keyrings/debian-archive-keyring.gpg
+
+need() { command -v "$1" >/dev/null || { echo "fetch.sh: '$1' is not here; $2" >&2; exit 3; }; }
+ELSE="this way of getting servers needs a Debian with apt; start a container engine, or give TIDELOCK_TEST_*_URL for a server of your own"
+need apt-get "$ELSE"; need dpkg-deb "$ELSE"
+[ -r $KEYRING ] || { echo "fetch.sh: $KEYRING is not here; $ELSE" >&2; exit 3; }
+
+mkdir -p "$DEST" "$WORLD"/lists/partial "$WORLD"/archives/partial
+DEST=$(cd "$DEST" && pwd) WORLD=$(cd "$WORLD" && pwd)
+
+sites() { apt-get indextargets --format '$(SITE)' 'Created-By: Packages' | sort -u; }
+SITES=$(sites); [ -n "$SITES" ] || { apt-get -qq update; SITES=$(sites); }
+MAIN=$(grep -m1 '/debian/*$' <<<"$SITES") || { echo "fetch.sh: apt's sources name no Debian archive; $ELSE" >&2; exit 3; }
+cat > "$WORLD/apt.conf" <<C
+Dir::Etc::sourcelist "$WORLD/sources.list"; Dir::Etc::sourceparts "-"; Dir::State::lists "$WORLD/lists"; Dir::State::status "$WORLD/status";
+Dir::Cache "$WORLD"; Dir::Cache::archives "$WORLD/archives"; Acquire::Check-Valid-Until "false"; Acquire::Languages "none"; Acquire::Retries "3";
+APT::Sandbox::User ""; APT::Install-Recommends "false"; Debug::NoLocking "true";
+Acquire::IndexTargets::deb::DEP-11::DefaultEnabled "false"; Acquire::IndexTargets::deb::Contents-deb::DefaultEnabled "false";
+C
+if [ ! -e "$WORLD/updated" ]; then
+  : > "$WORLD/status"   # nothing counts as installed, so a closure is whole whatever this machine has
+  echo "deb [signed-by=$KEYRING] $MAIN $SUITE main" > "$WORLD/sources.list"
+  if [ $SUITE = bookworm ] && SECURITY=$(grep -m1 '/debian-security/*$' <<<"$SITES"); then
+    echo "deb [signed-by=$KEYRING] $SECURITY $SUITE-security main" >> "$WORLD/sources.list"
+  fi
+  APT_CONFIG="$WORLD/apt.conf" apt-get -qq update
+  touch "$WORLD/updated"
+fi
+export APT_CONFIG="$WORLD/apt.conf"
+
+WANTED=$(apt-get -s install $PACKAGES | awk '/^Inst /{print $2}' | grep -vE "$SKIP")
+rm -f "$WORLD"/archives/*.deb
+(cd "$WORLD/archives" && apt-get -qq download $WANTED)
+for deb in "$WORLD"/archives/*.deb; do
+  dpkg-deb --fsys-tarfile "$deb" | tar -x -C "$DEST" --no-same-owner --no-same-permissions --wildcards \
+    --exclude='*/gconv' --exclude='*/perl*' --exclude='*/bitcode' --exclude='*/systemd' --exclude='*/locale' --exclude='*/doc' --exclude='*/man' \
+    --exclude='*/llvmjit*' --exclude='*/udev' --exclude='*/mysql-test' --exclude='*/share/zoneinfo' \
+    './lib/*' './lib64/*' './usr/lib/*' './usr/lib64/*' './usr/share/mysql/*' './usr/share/postgresql/*' \
+    './usr/sbin/mysqld' './usr/sbin/mariadbd' './usr/bin/mysql*' './usr/bin/mariadb*' './usr/bin/my_print_defaults' 2>/dev/null || true
+done
+rm -f "$WORLD"/archives/*.deb
+chmod -R u+w,go+rX "$DEST"
+# Older Debians keep the loader and libc in /lib; bring both layouts to one.
+if [ -d "$DEST/lib" ] && [ ! -L "$DEST/lib" ]; then cp -a "$DEST/lib/." "$DEST/usr/lib/"; rm -rf "$DEST/lib"; fi
+rm -rf "$DEST/lib64" "$DEST/usr/lib64"
+
+LOADER=$(cd "$DEST" && ls usr/lib/*-linux-gnu*/ld-linux*.so.* | head -1); LIB=${LOADER%/*}
+wrap() { # wrap PATH-UNDER-DEST UP: the program moves to .real/, a wrapper that starts it through the loader takes its place
+  local dir=${1%/*} name=${1##*/}
+  [ "$(head -c4 "$DEST/$1" | tail -c3)" = ELF ] || return 0
+  mkdir -p "$DEST/$dir/.real"; mv "$DEST/$1" "$DEST/$dir/.real/$name"
+  cat > "$DEST/$1" <<W
+#!/bin/sh
+here=\$0; [ -L "\$here" ] && here=\$(readlink -f "\$here"); case \$here in */*) d=\${here%/*} ;; *) d=. ;; esac
+d=\$(cd "\$d" && pwd -P) || exit 127; root=\$(cd "\$d/$2" && pwd -P)
+exec "\$root/$LOADER" --library-path "\$root/$LIB:\$root/$LIB/blas:\$root/$LIB/lapack" --argv0 "\$d/$name" "\$d/.real/$name" "\$@"
+W
+  chmod 755 "$DEST/$1"
+}
+PG=$(cd "$DEST" && ls -d usr/lib/postgresql/*/bin 2>/dev/null || true)
+if [ -n "$PG" ]; then
+  for program in "$DEST/$PG"/*; do wrap "$PG/${program##*/}" ../../../../..; done
+  ln -s "$PG" "$DEST/bin"   # PostgreSQL finds share/ beside the place it was called by
+else
+  rm -f "$DEST"/usr/bin/mysql*-test* "$DEST"/usr/bin/*_embedded
+  for program in "$DEST"/usr/sbin/* "$DEST"/usr/bin/*; do [ -L "$program" ] || wrap "${program#"$DEST"/}" ../..; done
+  mv "$DEST"/usr/sbin/mysqld "$DEST"/usr/sbin/mariadbd "$DEST"/usr/bin/ 2>/dev/null || true
+  mv "$DEST"/usr/sbin/.real/* "$DEST"/usr/bin/.real/; rm -rf "$DEST/usr/sbin"
+  find "$DEST/usr/bin" -xtype l -delete
+  ln -s usr/bin "$DEST/bin"
+fi
+for program in postgres mariadbd mysqld; do
+  [ -e "$DEST/bin/$program" ] && { "$DEST/bin/$program" --no-defaults --version 2>/dev/null || "$DEST/bin/$program" --version; break; }
+done
