@@ -1,0 +1,123 @@
+use crate::{Result, SyncError};
+use serde::{Deserialize, Serialize};
+use tidelock_endpoint::{Checkpoint, ServerIdentity};
+use tidelock_model::{Position, TableName};
+
+/// The lane of the changes.
+pub const STREAM_LANE: &str = "stream";
+
+/// How far a job has come at its target: what stands, as JSON, in the checkpoint that commits with the rows.
+///
+/// The place is told twice: as a sequence of the journal it was read from, which is exact and cheap, and as the source's own position, which
+/// outlives the journal: a job whose embedded state was lost goes on from there if the source still has it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct JobState {
+    /// The journal that `sequence` belongs to.
+    pub journal: String,
+    /// Transactions up to here are at the target.
+    pub sequence: u64,
+    /// The same place in the source's terms.
+    pub position: Position,
+    /// The source it was read from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server: Option<Server>,
+    /// The source's tables whose first copy is whole.
+    pub copied: Vec<TableName>,
+    /// Views that the first copies were read from, until the stream is past them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub marks: Vec<TableMark>,
+}
+
+/// A [`ServerIdentity`] as it is stored.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Server {
+    /// Product.
+    pub product: String,
+    /// Version, for people; not compared.
+    pub version: String,
+    /// Identity.
+    pub id: String,
+}
+
+impl From<&ServerIdentity> for Server {
+    fn from(s: &ServerIdentity) -> Self {
+        Server { product: s.product.clone(), version: s.version.clone(), id: s.id.clone() }
+    }
+}
+
+impl From<&Server> for ServerIdentity {
+    fn from(s: &Server) -> Self {
+        ServerIdentity { product: s.product.clone(), version: s.version.clone(), id: s.id.clone() }
+    }
+}
+
+/// The views that one table's copy was read from; more than one when the copy was interrupted and resumed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TableMark {
+    /// The source's table.
+    pub table: TableName,
+    /// Every view that holds some of its rows.
+    pub marks: Vec<Position>,
+}
+
+/// What stands in the lane of a chunk that is loaded.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChunkState {
+    /// The source's table.
+    pub table: TableName,
+    /// The chunk's number.
+    pub number: u32,
+    /// The view it was read from.
+    pub mark: Position,
+    /// How many rows it had.
+    pub rows: u64,
+}
+
+impl ChunkState {
+    /// The lane's name.
+    pub fn lane(&self) -> String {
+        format!("snapshot/{}/{}", self.table, self.number)
+    }
+}
+
+/// Writes a state into a checkpoint of `job`.
+pub fn encode<T: Serialize>(job: &str, lane: impl Into<String>, state: &T) -> Checkpoint {
+    let state = serde_json::to_string(state).expect("a checkpoint's state is plain data");
+    Checkpoint { job: job.to_owned(), lane: lane.into(), state }
+}
+
+/// Reads a checkpoint. One that cannot be read is an error and never "from the beginning".
+pub fn decode<T: for<'d> Deserialize<'d>>(checkpoint: &Checkpoint) -> Result<T> {
+    serde_json::from_str(&checkpoint.state).map_err(|error| {
+        let Checkpoint { job, lane, .. } = checkpoint;
+        SyncError::stopped(
+            "TL-SYNC-CHECKPOINT-UNREADABLE",
+            format!("reading the checkpoint of job {job}, lane {lane}: {error}; it was written by another version or changed by hand: restore it, \
+                     or delete the job's rows in tidelock_checkpoint to copy everything anew"),
+        )
+    })
+}
+
+/// What a target's checkpoints say about one job.
+#[derive(Debug, Default)]
+pub struct Progress {
+    /// The stream's lane, if the job was ever started.
+    pub stream: Option<JobState>,
+    /// Chunks that are loaded and not yet folded into the stream's lane.
+    pub chunks: Vec<ChunkState>,
+}
+
+impl Progress {
+    /// Reads all lanes. Lanes that engines keep for themselves are passed over.
+    pub fn read(checkpoints: &[Checkpoint]) -> Result<Progress> {
+        let mut progress = Progress::default();
+        for checkpoint in checkpoints {
+            if checkpoint.lane == STREAM_LANE {
+                progress.stream = Some(decode(checkpoint)?);
+            } else if checkpoint.lane.starts_with("snapshot/") {
+                progress.chunks.push(decode(checkpoint)?);
+            }
+        }
+        Ok(progress)
+    }
+}

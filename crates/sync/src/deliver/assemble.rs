@@ -1,0 +1,216 @@
+//! What decides during delivery: which transactions to pass over, what to fold, when to apply and when to commit. Pure.
+//!
+//! The caller offers records one by one and does what the answer says; it never decides anything itself.
+//!
+//! Invariants: a commit is only asked for between source transactions; a batch holds transactions of one origin; what lies between two commits
+//! is applied in one target transaction, in as many pieces as `limit` rows make it; `sequence` counts every commit of the journal, also of
+//! transactions that are passed over.
+
+use crate::checkpoint::TableMark;
+use crate::fold::{Added, Fold};
+use crate::mapping::TableMap;
+use crate::Result;
+use std::sync::Arc;
+use tidelock_endpoint::Coverage;
+use tidelock_model::{Change, Position, Record, Table};
+
+/// What the caller must do now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// The record was taken; offer the next one.
+    Taken,
+    /// The record was taken; apply the fold and clear it, the target transaction stays open.
+    TakenApply,
+    /// The record was taken; apply what is left and commit.
+    TakenCommit,
+    /// The record was **not** taken: apply the fold and clear it, then offer the record again.
+    Apply,
+    /// The record was **not** taken: apply what is left, commit, then offer the record again.
+    Commit,
+}
+
+/// Answers whether a snapshot holds a transaction, see `Endpoint::covers`.
+pub type Covers<'a> = dyn Fn(&Position, &str) -> Result<Coverage> + Send + Sync + 'a;
+
+/// The state of one flow's delivery between two commits.
+#[derive(Debug)]
+pub struct Assembler {
+    target_name: String,
+    maps: Vec<Arc<TableMap>>,
+    versions: Vec<(Arc<Table>, Option<Arc<TableMap>>)>,
+    marks: Vec<TableMark>,
+    held: Vec<tidelock_model::TableName>,
+    limit_rows: usize,
+    limit_bytes: usize,
+    /// What is to be applied next.
+    pub fold: Fold,
+    /// Commits seen so far, by the journal's count.
+    pub sequence: u64,
+    /// Where the last commit seen ended, at the source.
+    pub position: Option<Position>,
+    /// Commit time of the last transaction taken, microseconds since 1970; 0 before the first.
+    pub time: i64,
+    /// Transactions taken since the last commit at the target.
+    pub transactions: u64,
+    origin: Option<String>,
+    inside: bool,
+    passing: bool,
+    applied: bool,
+    skip_to: Option<Position>,
+}
+
+impl Assembler {
+    /// For a flow to `target_name` that stands at `sequence`.
+    pub fn new(target_name: &str, maps: Vec<Arc<TableMap>>, sequence: u64, limit_rows: usize) -> Assembler {
+        Assembler {
+            target_name: target_name.to_owned(),
+            maps,
+            versions: Vec::new(),
+            marks: Vec::new(),
+            held: Vec::new(),
+            limit_rows,
+            limit_bytes: 16 << 20,
+            fold: Fold::default(),
+            sequence,
+            position: None,
+            time: 0,
+            transactions: 0,
+            origin: None,
+            inside: false,
+            passing: false,
+            applied: false,
+            skip_to: None,
+        }
+    }
+
+    /// The views that first copies were read from.
+    pub fn set_marks(&mut self, marks: Vec<TableMark>) {
+        self.marks = marks;
+    }
+
+    /// The views that still matter.
+    pub fn marks(&self) -> &[TableMark] {
+        &self.marks
+    }
+
+    /// Passes over every transaction up to and with the one that ends at `position`: the journal begins earlier than the job stands.
+    pub fn skip_to(&mut self, position: Option<Position>) {
+        self.skip_to = position;
+    }
+
+    /// Still looking for the place where the job stands.
+    pub fn is_skipping(&self) -> bool {
+        self.skip_to.is_some()
+    }
+
+    /// Where the batch was first made; none for the source itself.
+    pub fn origin(&self) -> Option<&str> {
+        self.origin.as_deref()
+    }
+
+    /// Something waits to be applied or committed.
+    pub fn is_pending(&self) -> bool {
+        self.applied || !self.fold.is_empty()
+    }
+
+    /// Between `Begin` and `Commit`.
+    pub fn is_inside(&self) -> bool {
+        self.inside
+    }
+
+    /// The caller has applied a piece.
+    pub fn applied(&mut self) {
+        self.fold.clear();
+        self.applied = true;
+    }
+
+    /// The caller has committed.
+    pub fn committed(&mut self) {
+        self.fold.clear();
+        (self.applied, self.transactions) = (false, 0);
+    }
+
+    /// Nothing more is to be read at the moment: whether to commit what is there.
+    pub fn wants_commit_when_idle(&self) -> bool {
+        !self.inside && self.is_pending()
+    }
+
+    /// Takes one record, or says what must happen first.
+    pub fn offer(&mut self, record: &Record<'_>, covers: &Covers<'_>) -> Result<Step> {
+        match record {
+            Record::Begin { at, origin, time } => self.begin(at, *origin, *time, covers),
+            Record::Change(change) => self.change(change),
+            Record::Commit { position } => Ok(self.commit(position)),
+        }
+    }
+
+    fn begin(&mut self, at: &str, origin: Option<&str>, time: i64, covers: &Covers<'_>) -> Result<Step> {
+        if self.is_pending() && self.origin.as_deref() != origin {
+            return Ok(Step::Commit);
+        }
+        self.inside = true;
+        self.passing = self.skip_to.is_some() || origin == Some(&self.target_name);
+        self.held.clear();
+        if self.passing {
+            return Ok(Step::Taken);
+        }
+        self.origin = origin.map(str::to_owned);
+        self.time = time;
+        self.transactions += 1;
+        let mut keep = Vec::with_capacity(self.marks.len());
+        for table in std::mem::take(&mut self.marks) {
+            let mut all = [true, true];
+            for mark in &table.marks {
+                let coverage = covers(mark, at)?;
+                all = [all[0] && coverage == Coverage::Held, all[1] && coverage == Coverage::Past];
+            }
+            if all[0] {
+                self.held.push(table.table.clone());
+            }
+            if !all[1] {
+                keep.push(table);
+            }
+        }
+        self.marks = keep;
+        Ok(Step::Taken)
+    }
+
+    fn change(&mut self, change: &Change<'_>) -> Result<Step> {
+        if self.passing || self.held.contains(&change.table.name) {
+            return Ok(Step::Taken);
+        }
+        let Some(map) = self.map(change.table)? else { return Ok(Step::Taken) };
+        if self.fold.add(&map, change)? == Added::Barrier {
+            return Ok(Step::Apply);
+        }
+        let full = self.fold.rows() >= self.limit_rows || self.fold.bytes() >= self.limit_bytes;
+        Ok(if full { Step::TakenApply } else { Step::Taken })
+    }
+
+    fn commit(&mut self, position: &str) -> Step {
+        self.sequence += 1;
+        self.inside = false;
+        let position = Position::new(position);
+        if self.skip_to.as_ref() == Some(&position) {
+            self.skip_to = None;
+        }
+        self.position = Some(position);
+        let full = self.applied || self.fold.rows() >= self.limit_rows || self.fold.bytes() >= self.limit_bytes;
+        if full { Step::TakenCommit } else { Step::Taken }
+    }
+
+    /// The mapping for this version of a table; `None` for a table that is not this flow's.
+    fn map(&mut self, version: &Arc<Table>) -> Result<Option<Arc<TableMap>>> {
+        if let Some((_, map)) = self.versions.iter().find(|(t, _)| Arc::ptr_eq(t, version)) {
+            return Ok(map.clone());
+        }
+        let planned = self.maps.iter().find(|m| m.source.name == version.name);
+        let map = planned.map(|m| m.for_version(version).map(Arc::new)).transpose()?;
+        if self.versions.len() >= 64 {
+            self.versions.clear();
+        }
+        self.versions.push((version.clone(), map.clone()));
+        Ok(map)
+    }
+}
+

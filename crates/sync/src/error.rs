@@ -1,0 +1,100 @@
+use std::time::Duration;
+use thiserror::Error;
+use tidelock_endpoint::{EndpointError, ErrorKind};
+use tidelock_journal::JournalError;
+use tidelock_model::CodecError;
+
+/// What went wrong in a job: which endpoint or part, and why.
+#[derive(Debug, Error)]
+pub enum SyncError {
+    /// An endpoint refused or failed.
+    #[error("{endpoint}: {source}")]
+    Endpoint {
+        /// The endpoint's name in the config.
+        endpoint: String,
+        /// What it said.
+        source: EndpointError,
+    },
+    /// The journal or the embedded state.
+    #[error("journal: {0}")]
+    Journal(#[from] JournalError),
+    /// Encoded rows that cannot be read: damage or a fault of ours.
+    #[error("reading rows: {0} (TL-SYNC-ENCODING)")]
+    Codec(#[from] CodecError),
+    /// What keeps a job from starting: each line one finding, all of them.
+    #[error("{job} cannot start: {}", .findings.join("; "))]
+    Refused {
+        /// The job.
+        job: String,
+        /// One sentence each.
+        findings: Vec<String>,
+    },
+    /// Anything else that stops a job, with a stable code.
+    #[error("{message} ({code})")]
+    Stopped {
+        /// Stable and searchable.
+        code: &'static str,
+        /// What was being done, what was found, what to do.
+        message: String,
+    },
+    /// Asked to stop. Not a failure.
+    #[error("stopped")]
+    Cancelled,
+}
+
+/// What is done about an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Judgement {
+    /// At once, with new sessions.
+    RetryNow,
+    /// Later, with growing pauses.
+    RetryLater,
+    /// A person must act: the job stops and says so.
+    Stop,
+}
+
+impl SyncError {
+    /// With the endpoint's name, for `map_err`.
+    pub fn at(endpoint: &str) -> impl Fn(EndpointError) -> SyncError {
+        let endpoint = endpoint.to_owned();
+        move |source| SyncError::Endpoint { endpoint: endpoint.clone(), source }
+    }
+
+    /// Stops a job.
+    pub fn stopped(code: &'static str, message: impl Into<String>) -> SyncError {
+        SyncError::Stopped { code, message: message.into() }
+    }
+
+    /// All judgement about retries stands here, and nowhere else.
+    pub fn judge(&self) -> Judgement {
+        match self {
+            SyncError::Endpoint { source, .. } => match source.kind {
+                ErrorKind::Contention => Judgement::RetryNow,
+                ErrorKind::Unavailable | ErrorKind::Target => Judgement::RetryLater,
+                ErrorKind::Authentication
+                | ErrorKind::Privilege
+                | ErrorKind::PositionLost
+                | ErrorKind::Precondition
+                | ErrorKind::Row
+                | ErrorKind::Protocol
+                | ErrorKind::Unsupported
+                | ErrorKind::Configuration => Judgement::Stop,
+            },
+            SyncError::Journal(JournalError::Abandoned) => Judgement::RetryNow,
+            SyncError::Journal(JournalError::Full { .. }) => Judgement::RetryLater,
+            SyncError::Journal(_) | SyncError::Codec(_) => Judgement::Stop,
+            SyncError::Refused { .. } | SyncError::Stopped { .. } | SyncError::Cancelled => Judgement::Stop,
+        }
+    }
+}
+
+/// The pause before the next try: 0, then 0.5 s doubling up to 30 s.
+pub fn backoff(judgement: Judgement, attempt: u32) -> Duration {
+    match judgement {
+        Judgement::RetryNow if attempt < 3 => Duration::from_millis(5 << attempt.min(6)),
+        _ => Duration::from_millis(500 << attempt.min(6)).min(Duration::from_secs(30)),
+    }
+}
+
+/// What every function of this crate answers.
+pub type Result<T> = std::result::Result<T, SyncError>;

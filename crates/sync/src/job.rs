@@ -1,0 +1,204 @@
+//! What a job is: the config's words as plain data, without the file they came from.
+
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use tidelock_endpoint::CaptureKind;
+use tidelock_model::TableName;
+
+/// One configured synchronisation between endpoints.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Job {
+    /// 2–50 letters, digits, `-`, `_`.
+    pub name: String,
+    /// Which endpoints, and which way.
+    pub route: Route,
+    /// Which tables.
+    pub tables: TableSelection,
+    /// How changes are read; none: the best that the source offers.
+    pub capture: Option<CaptureKind>,
+    /// Most rows applied together.
+    pub batch_size: usize,
+    /// How conflicts are decided; always there for a two-way job.
+    pub conflicts: Option<ConflictPolicy>,
+}
+
+/// Between which endpoints a job runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Route {
+    /// One way.
+    OneWay {
+        /// Read from.
+        source: String,
+        /// Written to.
+        target: String,
+    },
+    /// Two ways; the two differ.
+    Between(String, String),
+}
+
+impl Route {
+    /// The directions, as (source, target).
+    pub fn directions(&self) -> Vec<(&str, &str)> {
+        match self {
+            Route::OneWay { source, target } => vec![(source, target)],
+            Route::Between(a, b) => vec![(a, b), (b, a)],
+        }
+    }
+}
+
+/// Which tables of the source take part.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TableSelection {
+    /// Every table that a user made.
+    All,
+    /// These, by name or pattern; the first rule that matches a table is its rule.
+    Only(Vec<TableRule>),
+    /// Those that match a pattern of the first list and none of the second.
+    Patterns {
+        /// Names or patterns; empty: all.
+        include: Vec<String>,
+        /// Names or patterns.
+        exclude: Vec<String>,
+    },
+}
+
+impl TableSelection {
+    /// The rule for a table, if it takes part.
+    pub fn rule(&self, table: &TableName) -> Option<TableRule> {
+        match self {
+            TableSelection::All => Some(TableRule::plain(table.to_string())),
+            TableSelection::Only(rules) => rules.iter().find(|r| matches(&r.name, table)).cloned(),
+            TableSelection::Patterns { include, exclude } => {
+                let taken = include.is_empty() || include.iter().any(|p| matches(p, table));
+                let left_out = exclude.iter().any(|p| matches(p, table));
+                (taken && !left_out).then(|| TableRule::plain(table.to_string()))
+            }
+        }
+    }
+
+    /// Names without wildcards that the user spelled out: each must exist.
+    pub fn spelled_out(&self) -> Vec<&str> {
+        let plain = |s: &&str| !s.contains(['*', '?']);
+        match self {
+            TableSelection::All => Vec::new(),
+            TableSelection::Only(rules) => rules.iter().map(|r| r.name.as_str()).filter(plain).collect(),
+            TableSelection::Patterns { include, .. } => include.iter().map(String::as_str).filter(plain).collect(),
+        }
+    }
+}
+
+/// What a job says of one table (or of all that match a pattern).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TableRule {
+    /// Its name, `schema.name`, or a pattern with `*` and `?`.
+    pub name: String,
+    /// Another name at the target; never with a pattern.
+    pub to: Option<String>,
+    /// The columns that take part.
+    pub columns: ColumnSelection,
+    /// Other column names at the target, by the source's name.
+    pub rename: BTreeMap<String, String>,
+}
+
+/// Which columns of a table take part.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ColumnSelection {
+    /// All.
+    #[default]
+    All,
+    /// These.
+    Only(Vec<String>),
+    /// All but these.
+    Exclude(Vec<String>),
+}
+
+impl TableRule {
+    /// The whole table under its own name.
+    pub fn plain(name: impl Into<String>) -> TableRule {
+        TableRule { name: name.into(), to: None, columns: ColumnSelection::All, rename: BTreeMap::new() }
+    }
+
+    /// Whether a source column takes part.
+    pub fn takes(&self, column: &str) -> bool {
+        match &self.columns {
+            ColumnSelection::All => true,
+            ColumnSelection::Only(names) => names.iter().any(|n| n == column),
+            ColumnSelection::Exclude(names) => !names.iter().any(|n| n == column),
+        }
+    }
+
+    /// What a source column is called at the target.
+    pub fn target_column(&self, column: &str) -> String {
+        self.rename.get(column).cloned().unwrap_or_else(|| column.to_owned())
+    }
+
+    /// Source columns that the rule names anywhere: each must exist.
+    pub fn named_columns(&self) -> impl Iterator<Item = &str> {
+        let named = match &self.columns {
+            ColumnSelection::All => &[][..],
+            ColumnSelection::Only(names) | ColumnSelection::Exclude(names) => names,
+        };
+        named.iter().chain(self.rename.keys()).map(String::as_str)
+    }
+}
+
+/// How a two-way job decides when two sides changed one row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConflictPolicy {
+    /// The version column of every table, by the source's and target's common name.
+    pub version: Option<String>,
+    /// Another version column for single tables.
+    pub tables: BTreeMap<String, String>,
+    /// Whose change stays when the versions are equal, the first one first.
+    pub priority: Vec<String>,
+}
+
+impl ConflictPolicy {
+    /// The version column of a table.
+    pub fn version_for(&self, table: &str) -> Option<&str> {
+        self.tables.get(table).or(self.version.as_ref()).map(String::as_str)
+    }
+}
+
+/// Whether a name or pattern (`*` any run, `?` one character) means this table; a name without a schema means the default schema's table.
+pub fn matches(pattern: &str, table: &TableName) -> bool {
+    let qualified = table.to_string();
+    wildcard(pattern.as_bytes(), qualified.as_bytes()) || (table.schema.is_none() && pattern.strip_prefix("public.").is_some_and(|p| wildcard(p.as_bytes(), qualified.as_bytes())))
+}
+
+fn wildcard(pattern: &[u8], text: &[u8]) -> bool {
+    let (mut p, mut t, mut star) = (0, 0, None);
+    while t < text.len() {
+        if p < pattern.len() && (pattern[p] == b'?' || (pattern[p] == text[t] && pattern[p] != b'*')) {
+            (p, t) = (p + 1, t + 1);
+        } else if p < pattern.len() && pattern[p] == b'*' {
+            star = Some((p, t));
+            p += 1;
+        } else if let Some((at, from)) = star {
+            star = Some((at, from + 1));
+            (p, t) = (at + 1, from + 1);
+        } else {
+            return false;
+        }
+    }
+    pattern[p..].iter().all(|b| *b == b'*')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_match_names_and_schemas() {
+        let orders = TableName::new("orders");
+        for yes in ["orders", "*", "o*s", "ord?rs", "public.orders", "**"] {
+            assert!(matches(yes, &orders), "{yes}");
+        }
+        for no in ["order", "o?s", "sales.orders", "Orders", ""] {
+            assert!(!matches(no, &orders), "{no}");
+        }
+        assert!(matches("sales.*", &TableName::qualified("sales", "orders")));
+        assert!(!matches("orders", &TableName::qualified("sales", "orders")));
+    }
+}

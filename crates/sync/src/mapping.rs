@@ -1,0 +1,142 @@
+//! From the source's table to the target's: another name, fewer columns, other column names, another order.
+//!
+//! One mapping serves snapshot and stream alike, so that a row looks the same whichever way it came. A table that changed its
+//! shape since the job was planned is refused here, by name, rather than mapped by guess.
+
+use crate::{Result, SyncError};
+use std::sync::Arc;
+use tidelock_model::{CodecError, Image, ImageWriter, Rows, RowsWriter, Table};
+
+/// How rows of one source table become rows of one target table.
+#[derive(Clone, Debug)]
+pub struct TableMap {
+    /// The source's table, its columns as images have them.
+    pub source: Arc<Table>,
+    /// The target's table.
+    pub target: Arc<Table>,
+    /// For each target column the source column it comes from.
+    columns: Vec<usize>,
+    /// Source and target columns stand in the same order.
+    identity: bool,
+}
+
+impl TableMap {
+    /// `columns[i]` is the place in `source` of the i-th column of `target`.
+    pub fn new(source: Arc<Table>, target: Arc<Table>, columns: Vec<usize>) -> TableMap {
+        assert_eq!(columns.len(), target.columns.len());
+        let identity = columns.len() == source.columns.len() && columns.iter().enumerate().all(|(i, c)| i == *c);
+        TableMap { source, target, columns, identity }
+    }
+
+    /// The same mapping for another version of the source's table. The columns must be the same by name; order may differ.
+    pub fn for_version(&self, version: &Arc<Table>) -> Result<TableMap> {
+        let known = |c: &str| self.source.column(c).is_some();
+        let gone = self.source.columns.iter().filter(|c| version.column(&c.name).is_none());
+        let new = version.columns.iter().filter(|c| !known(&c.name));
+        let mut changes: Vec<String> = gone.map(|c| format!("column {} is gone", c.name)).collect();
+        changes.extend(new.map(|c| format!("column {} is new", c.name)));
+        if !changes.is_empty() {
+            let message = format!(
+                "table {} changed while it is followed: {}; stop the job, bring the target's table to the same shape, then run \
+                 `tidelock sync --full --tables {}`",
+                version.name,
+                changes.join(", "),
+                version.name
+            );
+            return Err(SyncError::stopped("TL-SYNC-SCHEMA-CHANGED", message));
+        }
+        let place = |i: &usize| version.column(&self.source.columns[*i].name).expect("checked above");
+        Ok(TableMap::new(version.clone(), self.target.clone(), self.columns.iter().map(place).collect()))
+    }
+
+    /// Writes the target's row for a source row, at the end of `out`.
+    pub fn map(&self, image: Image<'_>, out: &mut Vec<u8>) -> std::result::Result<(), CodecError> {
+        if self.identity {
+            out.extend_from_slice(image.as_bytes());
+            return Ok(());
+        }
+        let mut slots: Vec<&[u8]> = Vec::with_capacity(self.source.columns.len());
+        let mut walk = image.slots();
+        while let Some(slot) = walk.next_raw() {
+            slots.push(slot?);
+        }
+        let mut writer = ImageWriter::new(out);
+        for column in &self.columns {
+            writer.raw(slots.get(*column).ok_or(CodecError::Short("a row image"))?);
+        }
+        Ok(())
+    }
+
+    /// Maps whole rows; without copying where nothing changes but the table.
+    pub fn rows(&self, rows: &Rows) -> std::result::Result<Rows, CodecError> {
+        let mut writer = RowsWriter::new(self.target.clone());
+        let mut scratch = Vec::new();
+        for image in rows.images() {
+            scratch.clear();
+            self.map(image?, &mut scratch)?;
+            writer.image(Image::from_bytes(&scratch));
+        }
+        Ok(writer.take())
+    }
+
+    /// The source's key image for a target image: key slots filled, everything else not sent.
+    pub fn source_key(&self, target_image: Image<'_>) -> std::result::Result<Vec<u8>, CodecError> {
+        let slots = target_image.slots().collect::<std::result::Result<Vec<_>, _>>()?;
+        let mut out = Vec::new();
+        let mut writer = ImageWriter::new(&mut out);
+        for source in 0..self.source.columns.len() {
+            let target = self.columns.iter().position(|c| *c == source);
+            match target.filter(|t| self.target.key.contains(t)).and_then(|t| slots.get(t)) {
+                Some(slot) => writer.slot(slot),
+                None => writer.not_sent(),
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tidelock_model::{Column, Slot, TableName, Type, Value};
+
+    fn table(name: &str, columns: &[&str]) -> Arc<Table> {
+        Arc::new(Table {
+            name: TableName::new(name),
+            columns: columns.iter().map(|c| Column::new(*c, Type::int(64), "bigint")).collect(),
+            key: vec![0],
+            primary: true,
+            indexes: vec![],
+            foreign_keys: vec![],
+        })
+    }
+
+    fn row(values: &[i64]) -> Vec<u8> {
+        let mut out = Vec::new();
+        let mut writer = ImageWriter::new(&mut out);
+        values.iter().for_each(|v| writer.value(&Value::Int(*v)));
+        out
+    }
+
+    #[test]
+    fn columns_are_chosen_and_reordered_whatever_the_versions_order() {
+        let map = TableMap::new(table("a", &["id", "x", "y"]), table("b", &["id", "y2"]), vec![0, 2]);
+        let mut out = Vec::new();
+        map.map(Image::from_bytes(&row(&[1, 2, 3])), &mut out).unwrap();
+        assert_eq!(out, row(&[1, 3]));
+        let other = map.for_version(&table("a", &["y", "x", "id"])).unwrap();
+        out.clear();
+        other.map(Image::from_bytes(&row(&[3, 2, 1])), &mut out).unwrap();
+        assert_eq!(out, row(&[1, 3]));
+        let key = map.source_key(Image::from_bytes(&row(&[7, 8]))).unwrap();
+        let slots: Vec<_> = Image::from_bytes(&key).slots().map(|s| s.unwrap()).collect();
+        assert_eq!(slots, [Slot::Value(Value::Int(7)), Slot::NotSent, Slot::NotSent]);
+    }
+
+    #[test]
+    fn a_column_that_came_or_went_is_told_by_name() {
+        let map = TableMap::new(table("a", &["id", "x"]), table("a", &["id", "x"]), vec![0, 1]);
+        let error = map.for_version(&table("a", &["id", "z"])).unwrap_err().to_string();
+        assert!(error.contains("column x is gone") && error.contains("column z is new"), "{error}");
+    }
+}

@@ -1,0 +1,111 @@
+//! What a running job tells whoever watches: the terminal, a log, the dashboard.
+
+use serde::Serialize;
+
+/// Watches jobs. Called from many tasks; must not block.
+pub trait Observer: Send + Sync {
+    /// Something happened.
+    fn event(&self, event: &Event);
+}
+
+/// What happened.
+#[derive(Clone, Debug, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// A job enters a phase: `starting`, `snapshot`, `catching up`, `following`, `verifying`, `stopped`.
+    Phase {
+        /// The job.
+        job: String,
+        /// The direction, `source → target`.
+        flow: String,
+        /// The phase.
+        phase: &'static str,
+    },
+    /// A table is going to be read.
+    TablePlanned {
+        /// The job.
+        job: String,
+        /// The source's table.
+        table: String,
+        /// Rows expected; an estimate.
+        rows: u64,
+    },
+    /// Rows of a table were read (and, for a copy, are at the target).
+    Rows {
+        /// The job.
+        job: String,
+        /// The source's table.
+        table: String,
+        /// How many, since the last such event.
+        rows: u64,
+    },
+    /// A table was read to its end.
+    TableDone {
+        /// The job.
+        job: String,
+        /// The source's table.
+        table: String,
+        /// How many rows it had.
+        rows: u64,
+    },
+    /// Source transactions are durable at the target.
+    Applied {
+        /// The job.
+        job: String,
+        /// The direction, `source → target`.
+        flow: String,
+        /// How many transactions.
+        transactions: u64,
+        /// How many row changes they had.
+        changes: u64,
+        /// From the last one's commit at the source until now, by both clocks.
+        lag_micros: i64,
+    },
+    /// Two sides changed one row.
+    Conflict {
+        /// The job.
+        job: String,
+        /// The table.
+        table: String,
+        /// The row's key.
+        key: String,
+        /// The conflict's name.
+        conflict: String,
+        /// What decided.
+        rule: String,
+        /// The endpoint whose version stays.
+        winner: String,
+    },
+    /// Something failed and is tried again.
+    Retrying {
+        /// The job or endpoint.
+        job: String,
+        /// What failed, with its code.
+        error: String,
+        /// The pause before the next try.
+        milliseconds: u64,
+    },
+    /// One table was compared.
+    Verified {
+        /// The job.
+        job: String,
+        /// The source's table.
+        table: String,
+        /// Rows equal on both sides.
+        matched: u64,
+        /// Rows with one key and other values.
+        different: u64,
+        /// Rows that only the source has.
+        missing: u64,
+        /// Rows that only the target has.
+        extra: u64,
+    },
+}
+
+/// Watches nothing.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Silent;
+
+impl Observer for Silent {
+    fn event(&self, _: &Event) {}
+}

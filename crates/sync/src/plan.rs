@@ -1,0 +1,264 @@
+//! From a job and what both sides look like to what will flow: pure.
+//!
+//! A job makes one [`Flow`] for each direction. Planning finds **all** that is in the way, at both ends and between them, and says it in findings; a flow
+//! is only good when none of them is an error.
+
+use crate::job::{ConflictPolicy, TableRule};
+use crate::mapping::TableMap;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use tidelock_endpoint::{Endpoint, Finding, Inspection, Severity, Verdict};
+use tidelock_model::{Column, ColumnDefault, ForeignKey, Index, Table, TableName};
+
+/// One direction of a job.
+#[derive(Clone, Debug)]
+pub struct Flow {
+    /// The job.
+    pub job: String,
+    /// The endpoint read from.
+    pub source: String,
+    /// The endpoint written to.
+    pub target: String,
+    /// What becomes of each table.
+    pub tables: Vec<Arc<TableMap>>,
+    /// Most rows applied together.
+    pub batch_size: usize,
+    /// How conflicts are decided, for a two-way job.
+    pub two_way: Option<TwoWay>,
+}
+
+impl Flow {
+    /// The source's tables.
+    pub fn source_tables(&self) -> Vec<TableName> {
+        self.tables.iter().map(|t| t.source.name.clone()).collect()
+    }
+}
+
+/// A two-way job's policy, seen from one direction.
+#[derive(Clone, Debug)]
+pub struct TwoWay {
+    /// The place of the version column, by target table.
+    pub version: BTreeMap<TableName, usize>,
+    /// The source comes before the target in `priority`.
+    pub source_first: bool,
+}
+
+/// One side of a flow, as it was found.
+#[derive(Clone, Copy)]
+pub struct Side<'a> {
+    /// The endpoint.
+    pub endpoint: &'a dyn Endpoint,
+    /// What stands there.
+    pub inspection: &'a Inspection,
+}
+
+/// Plans one direction. `rules` are the tables of the source that the job asks for, with what the job says of each.
+pub fn plan(job: &str, source: Side<'_>, target: Side<'_>, rules: &[(Arc<Table>, TableRule)], batch_size: usize, policy: Option<&ConflictPolicy>) -> (Flow, Vec<Finding>) {
+    let mut findings = Vec::new();
+    let mut names: BTreeMap<TableName, TableName> = BTreeMap::new();
+    for (table, rule) in rules {
+        let to = target_name(table, rule, source, target);
+        if let Some(other) = names.insert(to.clone(), table.name.clone()) {
+            let message = format!("{other} and {} would both become {to} at {}", table.name, target.endpoint.name());
+            let finding = Finding::new(Severity::Error, "TL-PLAN-SAME-NAME", to.to_string(), message);
+            findings.push(finding.remedy("give one of them another name with `to:` in the job's tables"));
+        }
+    }
+    let renamed: BTreeMap<TableName, (TableName, &TableRule)> =
+        rules.iter().map(|(t, r)| (t.name.clone(), (target_name(t, r, source, target), r))).collect();
+    let tables: Vec<Arc<TableMap>> = rules
+        .iter()
+        .filter_map(|(table, rule)| map_table(table, rule, &renamed, source, target, &mut findings))
+        .map(Arc::new)
+        .collect();
+    let two_way = policy.map(|policy| two_way(&tables, policy, source.endpoint.name(), &mut findings));
+    let flow = Flow {
+        job: job.to_owned(),
+        source: source.endpoint.name().to_owned(),
+        target: target.endpoint.name().to_owned(),
+        tables,
+        batch_size,
+        two_way,
+    };
+    (flow, findings)
+}
+
+/// Engines of one kind keep schemas apart; between different ones a table of another schema keeps only its name.
+fn target_name(table: &Table, rule: &TableRule, source: Side<'_>, target: Side<'_>) -> TableName {
+    if let Some(to) = &rule.to {
+        return TableName::new(to);
+    }
+    let same_engine = source.endpoint.capabilities().engine == target.endpoint.capabilities().engine;
+    if same_engine { table.name.clone() } else { TableName::new(&table.name.name) }
+}
+
+fn map_table(
+    table: &Arc<Table>,
+    rule: &TableRule,
+    renamed: &BTreeMap<TableName, (TableName, &TableRule)>,
+    source: Side<'_>,
+    target: Side<'_>,
+    findings: &mut Vec<Finding>,
+) -> Option<TableMap> {
+    let subject = table.name.to_string();
+    let before = findings.len();
+    // Engines hand out images without generated columns.
+    let read = Table { columns: table.columns.iter().filter(|c| !c.generated).cloned().collect(), ..reindexed(table) };
+    unknown_columns(table, rule, &subject, findings);
+    let places: Vec<usize> = (0..read.columns.len()).filter(|i| rule.takes(&read.columns[*i].name)).collect();
+    let missing_key = read.key.iter().filter(|k| !places.contains(k));
+    for key in missing_key {
+        let message = format!("the key column {} is left out, so rows could not be told apart", read.columns[*key].name);
+        findings.push(Finding::new(Severity::Error, "TL-PLAN-KEY-LEFT-OUT", &subject, message));
+    }
+    if read.key.is_empty() {
+        let message = "the table has neither a primary key nor a unique index over NOT NULL columns, so its rows cannot be told apart";
+        findings.push(Finding::new(Severity::Error, "TL-PLAN-NO-KEY", &subject, message).remedy(format!("ALTER TABLE {} ADD PRIMARY KEY (…)", table.name)));
+    }
+    let (to, _) = &renamed[&table.name];
+    let existing = target.inspection.tables.iter().find(|t| t.name == *to);
+    let mut columns = Vec::with_capacity(places.len());
+    for place in &places {
+        let from = &read.columns[*place];
+        let name = rule.target_column(&from.name);
+        let there = existing.and_then(|t| t.columns.iter().find(|c| c.name == name));
+        if let (Some(existing), None) = (existing, there) {
+            findings.push(missing_column(existing, &name, &subject, target));
+        }
+        if there.is_some_and(|c| c.generated) {
+            let message = format!("column {name} is generated at {}: it cannot be written", target.endpoint.name());
+            findings.push(Finding::new(Severity::Error, "TL-PLAN-GENERATED", format!("{subject}.{}", from.name), message).remedy("leave it out with `columns: { exclude: […] }`"));
+        }
+        verdict(from, there, &subject, source, target, findings);
+        columns.push(Column { name, default: portable_default(from, source, target), ..from.clone() });
+    }
+    let shape = |wanted: &[usize]| wanted.iter().map(|c| places.iter().position(|p| p == c)).collect::<Option<Vec<usize>>>();
+    if findings[before..].iter().any(|f| f.severity == Severity::Error) {
+        return None;
+    }
+    let mapped = Table {
+        name: to.clone(),
+        key: shape(&read.key)?,
+        primary: read.primary,
+        indexes: read.indexes.iter().filter_map(|i| Some(Index { columns: shape(&i.columns)?, ..i.clone() })).collect(),
+        foreign_keys: read.foreign_keys.iter().filter_map(|f| foreign_key(f, &shape(&f.columns)?, renamed)).collect(),
+        columns,
+    };
+    if let Some(existing) = existing {
+        compare_existing(&mapped, existing, target, findings);
+    }
+    if findings[before..].iter().any(|f| f.severity == Severity::Error) {
+        return None;
+    }
+    Some(TableMap::new(Arc::new(read), Arc::new(mapped), places))
+}
+
+/// The table with its places counted without generated columns; indexes and keys over generated columns fall away.
+fn reindexed(table: &Table) -> Table {
+    let place = |c: &usize| {
+        let generated = table.columns[..*c].iter().filter(|c| c.generated).count();
+        (!table.columns[*c].generated).then_some(c - generated)
+    };
+    let places = |columns: &[usize]| columns.iter().map(place).collect::<Option<Vec<_>>>();
+    Table {
+        name: table.name.clone(),
+        columns: Vec::new(),
+        key: places(&table.key).unwrap_or_default(),
+        primary: table.primary,
+        indexes: table.indexes.iter().filter_map(|i| Some(Index { columns: places(&i.columns)?, ..i.clone() })).collect(),
+        foreign_keys: table.foreign_keys.iter().filter_map(|f| Some(ForeignKey { columns: places(&f.columns)?, ..f.clone() })).collect(),
+    }
+}
+
+fn foreign_key(key: &ForeignKey, columns: &[usize], renamed: &BTreeMap<TableName, (TableName, &TableRule)>) -> Option<ForeignKey> {
+    let (to, rule) = renamed.get(&key.references)?;
+    if !key.referenced_columns.iter().all(|c| rule.takes(c)) {
+        return None;
+    }
+    let referenced_columns = key.referenced_columns.iter().map(|c| rule.target_column(c)).collect();
+    Some(ForeignKey { columns: columns.to_vec(), references: to.clone(), referenced_columns, ..key.clone() })
+}
+
+fn unknown_columns(table: &Table, rule: &TableRule, subject: &str, findings: &mut Vec<Finding>) {
+    for name in rule.named_columns().filter(|n| table.column(n).is_none()) {
+        let has: Vec<&str> = table.columns.iter().map(|c| c.name.as_str()).collect();
+        let message = format!("the job names column {name}, which is not there; there are: {}", has.join(", "));
+        findings.push(Finding::new(Severity::Error, "TL-PLAN-NO-COLUMN", subject, message));
+    }
+}
+
+fn missing_column(existing: &Table, name: &str, subject: &str, target: Side<'_>) -> Finding {
+    let has: Vec<&str> = existing.columns.iter().map(|c| c.name.as_str()).collect();
+    let message = format!(
+        "table {} is at {} already and has no column {name}; it has: {}",
+        existing.name,
+        target.endpoint.name(),
+        has.join(", ")
+    );
+    Finding::new(Severity::Error, "TL-PLAN-COLUMN-MISSING", format!("{subject}.{name}"), message)
+        .remedy("add the column there, name it with `rename:`, or leave it out with `columns: { exclude: […] }`")
+}
+
+fn verdict(column: &Column, existing: Option<&Column>, subject: &str, source: Side<'_>, target: Side<'_>, findings: &mut Vec<Finding>) {
+    let name = format!("{subject}.{}", column.name);
+    match target.endpoint.column_verdict(source.endpoint.capabilities().engine, column, existing) {
+        Verdict::Exact { .. } => {}
+        Verdict::Lossy { native, reason } => {
+            let message = format!("{} would become {native} at {}: {reason}", column.native, target.endpoint.name());
+            findings.push(Finding::new(Severity::Warning, "TL-PLAN-TYPE-NARROW", name, message + "; values that do not fit are refused one by one"));
+        }
+        Verdict::Refused { reason } => {
+            let message = format!("{} cannot be held at {}: {reason}", column.native, target.endpoint.name());
+            findings.push(Finding::new(Severity::Error, "TL-PLAN-TYPE-REFUSED", name, message).remedy("leave the column out with `columns: { exclude: […] }`"));
+        }
+    }
+}
+
+fn portable_default(column: &Column, source: Side<'_>, target: Side<'_>) -> Option<ColumnDefault> {
+    match &column.default {
+        Some(ColumnDefault::Expression { .. }) if source.endpoint.capabilities().engine != target.endpoint.capabilities().engine => None,
+        other => other.clone(),
+    }
+}
+
+fn compare_existing(mapped: &Table, existing: &Table, target: Side<'_>, findings: &mut Vec<Finding>) {
+    let names = |t: &Table| {
+        let mut names: Vec<String> = t.key_columns().map(|c| c.name.clone()).collect();
+        names.sort();
+        names
+    };
+    let unique = |t: &Table, wanted: &[String]| {
+        t.indexes.iter().filter(|i| i.unique).any(|i| {
+            let mut names: Vec<String> = i.columns.iter().map(|c| t.columns[*c].name.clone()).collect();
+            names.sort();
+            names == wanted
+        })
+    };
+    let wanted = names(mapped);
+    if names(existing) != wanted && !unique(existing, &wanted) {
+        let message = format!("at {} its key is ({}), the source's is ({})", target.endpoint.name(), names(existing).join(", "), wanted.join(", "));
+        findings.push(Finding::new(Severity::Error, "TL-PLAN-KEY-DIFFERS", existing.name.to_string(), message).remedy(format!("make ({}) the primary key or a unique index there", wanted.join(", "))));
+    }
+    let needs_value = |c: &&Column| mapped.column(&c.name).is_none() && !c.nullable && c.default.is_none() && !c.generated;
+    for column in existing.columns.iter().filter(needs_value) {
+        let message = format!("at {} it is NOT NULL without a default, and the source has nothing for it", target.endpoint.name());
+        findings.push(Finding::new(Severity::Error, "TL-PLAN-COLUMN-UNFED", format!("{}.{}", existing.name, column.name), message).remedy("give it a default or allow NULL there"));
+    }
+}
+
+fn two_way(tables: &[Arc<TableMap>], policy: &ConflictPolicy, source: &str, findings: &mut Vec<Finding>) -> TwoWay {
+    let mut version = BTreeMap::new();
+    for map in tables {
+        let column = policy.version_for(&map.source.name.name);
+        match column.and_then(|c| map.target.column(c)) {
+            Some(place) => {
+                version.insert(map.target.name.clone(), place);
+            }
+            None => {
+                let message = format!("the version column {} is not there, and last_update_wins needs it", column.unwrap_or("(none named)"));
+                findings.push(Finding::new(Severity::Error, "TL-PLAN-NO-VERSION", map.source.name.to_string(), message).remedy("add the column, or name another with `conflicts: { tables: { …: { version: … } } }`"));
+            }
+        }
+    }
+    TwoWay { version, source_first: policy.priority.first().is_none_or(|first| first == source) }
+}
