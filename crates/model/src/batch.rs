@@ -151,6 +151,11 @@ pub struct Records<'a> {
 }
 
 impl<'a> Records<'a> {
+    /// Bytes not read yet: what [`Batch::bytes`] holds behind the records that were handed out.
+    pub fn remaining(&self) -> usize {
+        self.rest.len()
+    }
+
     fn read(&mut self) -> Result<Record<'a>, CodecError> {
         let input = &mut self.rest;
         let tag = get_byte(input, "a record")?;

@@ -1,0 +1,51 @@
+use crate::JournalError;
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{Read, Write};
+use std::path::Path;
+
+/// The exclusive right to a state directory, held until dropped (or until the process ends, however it ends).
+#[derive(Debug)]
+pub struct StateLock(#[allow(dead_code, reason = "held for its drop")] FileLock);
+
+impl StateLock {
+    /// Takes the lock of `directory` (made when it is absent), or tells which process has it. Does not wait.
+    pub fn acquire(directory: &Path) -> Result<StateLock, JournalError> {
+        std::fs::create_dir_all(directory)
+            .map_err(|e| JournalError::file("making the state directory", directory, e))?;
+        FileLock::acquire(&directory.join("tidelock.lock")).map(StateLock)
+    }
+}
+
+/// A lock file. The lock is the system's (`flock`), not the file's existence: one that was left behind does not matter.
+#[derive(Debug)]
+pub(crate) struct FileLock(#[allow(dead_code, reason = "held for its drop")] File);
+
+impl FileLock {
+    pub(crate) fn acquire(path: &Path) -> Result<FileLock, JournalError> {
+        let failed = |e| JournalError::file("locking", path, e);
+        let mut file = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .read(true)
+            .write(true)
+            .open(path)
+            .map_err(failed)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                return Err(JournalError::Locked { path: path.to_owned(), by: holder(&mut file) });
+            }
+            Err(TryLockError::Error(e)) => return Err(failed(e)),
+        }
+        file.set_len(0).and_then(|()| write!(file, "{}", std::process::id())).map_err(failed)?;
+        Ok(FileLock(file))
+    }
+}
+
+fn holder(file: &mut File) -> String {
+    let mut text = String::new();
+    match file.take(20).read_to_string(&mut text).ok().and_then(|_| text.trim().parse::<u32>().ok()) {
+        Some(process) => format!(" by process {process}"),
+        None => String::new(),
+    }
+}

@@ -1,0 +1,186 @@
+use crate::row::{COLUMNS, Row};
+use crate::shared::Shared;
+use crate::{JournalError, Segment, file, pieces};
+use rusqlite::{Connection, params};
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::watch;
+
+/// Most bytes and segments that one visit to the file brings back.
+const AHEAD_BYTES: u64 = 4 << 20;
+const AHEAD_SEGMENTS: i64 = 256;
+
+/// Reads the journal for one job, from memory while it keeps up, from the file while it is behind.
+///
+/// Dropping it forgets nothing: its name stays registered until [`Journal::forget_reader`](crate::Journal::forget_reader).
+pub struct Reader {
+    shared: Arc<Shared>,
+    name: String,
+    news: watch::Receiver<()>,
+    file: Arc<Mutex<Connection>>,
+    /// Read from the file and not yet handed out.
+    ahead: VecDeque<(u64, Segment)>,
+    /// The id of the last segment that was handed out, or behind which reading begins.
+    cursor: u64,
+    /// The last sequence that was handed out.
+    last: u64,
+    /// What was handed out ends inside a transaction.
+    open: bool,
+    /// The number of cuts when `ahead` was read.
+    cuts: u64,
+}
+
+/// What to do next.
+enum Next {
+    Ready(Segment),
+    /// Read the ids up to this one from the file.
+    File(u64),
+    Wait,
+}
+
+impl Reader {
+    pub(crate) fn open(shared: Arc<Shared>, name: &str, after: u64) -> Result<Reader, JournalError> {
+        let news = shared.news.subscribe();
+        let file = file::open_to_read(&shared.path)?;
+        let (durable, cuts) = {
+            let state = shared.lock();
+            (state.durable_id, state.cuts)
+        };
+        let first: Option<i64> = file
+            .query_row("SELECT min(id) FROM segment WHERE until > ?1", [after as i64], |r| r.get(0))
+            .map_err(|e| JournalError::store("reading", &shared.path, e))?;
+        let cursor = first.map_or(durable, |id| id as u64 - 1);
+        let file = Arc::new(Mutex::new(file));
+        let (name, ahead) = (name.to_owned(), VecDeque::new());
+        Ok(Reader { shared, name, news, file, ahead, cursor, last: after, open: false, cuts })
+    }
+
+    /// The next segment; waits for one.
+    ///
+    /// A segment may be handed out before it is durable, and pieces of a large transaction before its end is known (the source
+    /// sends committed transactions only, but it may break off). So: **commit nothing at a target whose sequence is not in
+    /// [`Journal::durable`](crate::Journal::durable) yet**, and of a transaction whose commit was not handed out nothing at all.
+    /// [`JournalError::Abandoned`] tells, once, that the transaction of which pieces were handed out is gone: roll it back and call `next`
+    /// again. Any other error is final. After a close all that was accepted is handed out before [`JournalError::Closed`]. Cancel-safe.
+    pub async fn next(&mut self) -> Result<Segment, JournalError> {
+        loop {
+            self.news.borrow_and_update();
+            match self.look()? {
+                Next::Ready(segment) => return Ok(segment),
+                Next::File(upto) => self.fetch(upto).await?,
+                Next::Wait => self.news.changed().await.map_err(|_| JournalError::Closed)?,
+            }
+        }
+    }
+
+    fn look(&mut self) -> Result<Next, JournalError> {
+        let shared = self.shared.clone();
+        let state = shared.lock();
+        if let Some(text) = &state.failed {
+            return Err(JournalError::Failed(text.clone()));
+        }
+        if self.cuts != state.cuts {
+            self.cuts = state.cuts;
+            self.ahead.clear();
+            let (from, to) = state.cut_ids;
+            if self.open && (from..=to).contains(&self.cursor) {
+                self.open = false;
+                return Err(JournalError::Abandoned);
+            }
+        }
+        let found = match self.ahead.pop_front() {
+            Some(found) => found,
+            None if self.cursor < state.ring.floor() => return Ok(Next::File(state.ring.floor())),
+            None => match state.ring.next(self.cursor) {
+                Some(entry) => (entry.id, entry.segment.clone()),
+                None if state.closing => return Err(JournalError::Closed),
+                None => return Ok(Next::Wait),
+            },
+        };
+        let (trimmed, end) = (state.trimmed, state.sequence);
+        drop(state);
+        let (id, segment) = found;
+        self.hand_out(id, segment, trimmed + 1, end).map(Next::Ready)
+    }
+
+    /// Checks that the segment follows on what was handed out; of the first one, drops what stands before the reader's place.
+    fn hand_out(
+        &mut self,
+        id: u64,
+        segment: Segment,
+        first: u64,
+        last: u64,
+    ) -> Result<Segment, JournalError> {
+        if self.open && !segment.continues {
+            self.open = false;
+            self.ahead.push_front((id, segment));
+            return Err(JournalError::Abandoned);
+        }
+        let segment = if segment.first <= self.last { self.behind(id, segment)? } else { segment };
+        if segment.first != self.last + 1 || segment.continues != self.open {
+            return Err(JournalError::PositionLost {
+                reader: self.name.clone(),
+                after: self.last,
+                first,
+                last,
+            });
+        }
+        self.cursor = id;
+        self.last = segment.last;
+        self.open = segment.open;
+        Ok(segment)
+    }
+
+    fn behind(&self, id: u64, segment: Segment) -> Result<Segment, JournalError> {
+        let damaged = |what: &str| JournalError::damaged(&self.shared.path, format!("segment {id}"), what);
+        let end = pieces::commit_end(&segment.batch, self.last - segment.first + 1);
+        let end = end
+            .map_err(|e| damaged(&e.to_string()))?
+            .ok_or_else(|| damaged("it holds fewer commits than it tells"))?;
+        let batch = pieces::rest(&segment.batch, &end).map_err(|e| damaged(&e.to_string()))?;
+        Ok(Segment { batch: Arc::new(batch), first: self.last + 1, continues: false, ..segment })
+    }
+
+    /// Reads ahead from the file, off the runtime's threads. Nothing moves before it is done, so it may be dropped.
+    async fn fetch(&mut self, upto: u64) -> Result<(), JournalError> {
+        let (shared, file, cursor) = (self.shared.clone(), self.file.clone(), self.cursor);
+        let read = tokio::task::spawn_blocking(move || {
+            let connection = file.lock().unwrap_or_else(PoisonError::into_inner);
+            segments(&shared, &connection, cursor, upto)
+        });
+        let read = read
+            .await
+            .map_err(|e| JournalError::Failed(format!("reading the file was broken off: {e}")))??;
+        if self.shared.lock().cuts != self.cuts {
+            return Ok(());
+        }
+        if read.is_empty() {
+            self.cursor = self.cursor.max(upto);
+        }
+        self.ahead = read;
+        Ok(())
+    }
+}
+
+fn segments(
+    shared: &Shared,
+    file: &Connection,
+    cursor: u64,
+    upto: u64,
+) -> Result<VecDeque<(u64, Segment)>, JournalError> {
+    let failed = |e| JournalError::store("reading", &shared.path, e);
+    let sql = format!("SELECT {COLUMNS} FROM segment WHERE id > ?1 AND id <= ?2 ORDER BY id LIMIT ?3");
+    let mut statement = file.prepare_cached(&sql).map_err(failed)?;
+    let mut rows = statement.query(params![cursor as i64, upto as i64, AHEAD_SEGMENTS]).map_err(failed)?;
+    let (mut found, mut bytes) = (VecDeque::new(), 0);
+    while bytes < AHEAD_BYTES
+        && let Some(row) = rows.next().map_err(failed)?
+    {
+        let row = Row::read(row).map_err(failed)?;
+        let id = row.id;
+        let segment = row.segment(file, &shared.path, &shared.tables)?;
+        bytes += segment.size();
+        found.push_back((id, segment));
+    }
+    Ok(found)
+}
