@@ -1,2 +1,50 @@
-//! cargo x.
-fn main() {}
+//! `cargo x`: what a developer and CI do with this workspace.
+//!
+//! One subcommand, one module. Each is a thin order of other programs; what the lab does is in `testkit::lab`.
+
+mod check;
+mod deny;
+mod lab;
+mod run;
+mod test;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// What a developer and CI do with this workspace.
+#[derive(Parser)]
+#[command(name = "cargo x", bin_name = "cargo x")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Format, lints, documentation, licences: everything that needs no server
+    Check,
+    /// All tests, against real servers: those of a running lab, else ones started for this run
+    Test(test::Arguments),
+    /// Real database servers for tests and for trying things
+    #[command(subcommand)]
+    Lab(lab::Command),
+    /// Licences and sources of all dependencies
+    Deny,
+}
+
+fn main() -> ExitCode {
+    let done = match Cli::parse().command {
+        Command::Check => check::run(),
+        Command::Test(arguments) => return test::run(&arguments),
+        Command::Lab(command) => lab::run(&command),
+        Command::Deny => deny::run(),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

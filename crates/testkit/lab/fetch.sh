@@ -12,13 +12,13 @@ KIND=${1:?kind} DEST=${2:?dest} WORLD=${3:?world}
 
 case $KIND in
   postgres15)   SUITE=bookworm PACKAGES="postgresql-15" ;;
-  mariadb1011)  SUITE=bookworm PACKAGES="mariadb-server-core mariadb-client-core mariadb-client" ;;
+  mariadb1011)  SUITE=bookworm PACKAGES="mariadb-server mariadb-server-core mariadb-client-core mariadb-client" ;;
   postgres18)   SUITE=sid      PACKAGES="postgresql-18" ;;
   mysql97)      SUITE=sid      PACKAGES="mysql-server-core mysql-client-core" ;;
   *) echo "fetch.sh: no such kind: $KIND" >&2; exit 2 ;;
 esac
 # Of the closure, what no database program loads: interpreters, init systems, maintainer-script helpers, the JIT compiler.
-SKIP='^(perl|libperl|perl-modules|lib.*-perl|libgdbm|libdb5|python3|systemd|libsystemd-shared|dbus|locales|libc-gconv|fonts-|fontconfig|gnupg|gpg|dirmngr|openssl$|ucf|debconf|sensible|adduser|passwd|procps|psmisc|lsof|gawk|socat|rsync|galera|mariadb-common|mysql-common|libpam-|login|postgresql-common|postgresql-client-common|ssl-cert|netbase|libllvm|tzdata|readline-common|init-system-helpers|libjson|dpkg|tar|coreutils)'
+SKIP='^(perl|libperl|perl-modules|lib.*-perl|libgdbm|libdb5|python3|systemd|libsystemd-shared|dbus|locales|libc-gconv|fonts-|fontconfig|gnupg|gpg|dirmngr|openssl$|ucf|debconf|sensible|adduser|passwd|procps|psmisc|lsof|gawk|socat|rsync|galera|mariadb-common|mysql-common|libpam-|login|postgresql-common|postgresql-client-common|ssl-cert|netbase|libllvm|libz3|tzdata|readline-common|init-system-helpers|libjson|dpkg|tar|coreutils)'
 KEYRING=/usr/share/keyrings/debian-archive-keyring.gpg
 
 need() { command -v "$1" >/dev/null || { echo "fetch.sh: '$1' is not here; $2" >&2; exit 3; }; }
@@ -90,6 +90,8 @@ else
   find "$DEST/usr/bin" -xtype l -delete
   ln -s usr/bin "$DEST/bin"
 fi
+# Proof that it runs, and the caller's last line.
 for program in postgres mariadbd mysqld; do
-  [ -e "$DEST/bin/$program" ] && { "$DEST/bin/$program" --no-defaults --version 2>/dev/null || "$DEST/bin/$program" --version; break; }
+  if [ -x "$DEST/bin/$program" ]; then version=$("$DEST/bin/$program" --version); echo "${version#"$DEST"/usr/bin/}"; exit 0; fi
 done
+echo "fetch.sh: $KIND was unpacked, but no server program is in $DEST/bin" >&2; exit 4

@@ -1,0 +1,140 @@
+//! MySQL and MariaDB: passwords over TCP only, TLS on, binlog in the fullest form, GTIDs on.
+//!
+//! The administrator's account is written at each start by an init file, outside the binlog: neither server can be given one
+//! while it makes its data folder. MariaDB's own accounts without a password are removed by the same file; they would
+//! hide the account.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use rustix::process::Signal;
+
+use super::super::folders::{Folders, make};
+use super::{Launch, Options, as_server_user, run};
+use crate::kind::Kind;
+
+pub(super) fn launch(kind: Kind, home: &Path, run: &Path, port: u16, options: &Options) -> Launch {
+    let file = |name: &str| run.join(name).display().to_string();
+    let port_text = port.to_string();
+    let (init, ca, certificate, key) =
+        (file("init.sql"), file("ca.pem"), file("server.pem"), file("server.key"));
+    let mut settings = vec![
+        ("bind-address", "127.0.0.1"),
+        ("port", &port_text),
+        ("socket", "mysqld.sock"),
+        ("pid-file", "mysqld.pid"),
+        ("init-file", &init),
+        ("ssl-ca", &ca),
+        ("ssl-cert", &certificate),
+        ("ssl-key", &key),
+        ("skip-name-resolve", "ON"),
+        ("default-time-zone", "+00:00"),
+        ("max-connections", "500"),
+        ("max-allowed-packet", "64M"),
+        ("local-infile", "ON"),
+        ("log-bin", "binlog"),
+        ("binlog-format", "ROW"),
+        ("binlog-row-image", "FULL"),
+        ("binlog-row-metadata", "FULL"),
+        ("server-id", &port_text),
+        ("innodb-buffer-pool-size", "128M"),
+    ];
+    if kind.is_mariadb() {
+        settings.extend([
+            ("gtid-strict-mode", "ON"),
+            ("log-warnings", "1"),
+            ("plugin-load-add", "auth_ed25519"),
+        ]);
+    } else {
+        settings.extend([("gtid-mode", "ON"), ("enforce-gtid-consistency", "ON"), ("mysqlx", "OFF")]);
+        settings.push(("secure-file-priv", "NULL"));
+    }
+    if !options.durable {
+        settings.extend([
+            ("sync-binlog", "0"),
+            ("innodb-flush-log-at-trx-commit", "0"),
+            ("innodb-doublewrite", "0"),
+        ]);
+    } else {
+        settings.extend([("sync-binlog", "1"), ("innodb-flush-log-at-trx-commit", "1")]);
+    }
+    settings.extend(options.settings.iter().map(|(name, value)| (name.as_str(), value.as_str())));
+    let flag = |(name, value): (&str, &str)| match value {
+        "" => format!("--{name}"),
+        _ => format!("--{name}={value}"),
+    };
+    let mut arguments = vec!["--no-defaults".to_string()];
+    arguments.extend(paths(kind, home, &run.join("data")));
+    arguments.extend(settings.into_iter().map(flag));
+    let program = if kind.is_mariadb() { "bin/mariadbd" } else { "bin/mysqld" };
+    Launch {
+        program: home.join(program),
+        arguments: arguments.into_iter().map(Into::into).collect(),
+        stop: Signal::TERM,
+    }
+}
+
+/// Where an unpacked server finds its own files.
+fn paths(kind: Kind, home: &Path, data: &Path) -> Vec<String> {
+    let mut flags = vec![
+        format!("--basedir={}", home.join("usr").display()),
+        format!("--datadir={}", data.display()),
+        format!("--plugin-dir={}", home.join("usr/lib/mysql/plugin").display()),
+        format!("--lc-messages-dir={}", home.join("usr/share/mysql").display()),
+        format!("--character-sets-dir={}", home.join("usr/share/mysql/charsets").display()),
+    ];
+    if kind.is_mariadb() {
+        flags.push("--character-set-server=utf8mb4".to_string());
+    }
+    flags
+}
+
+pub(super) fn initialise_mysql(folders: &Folders, kind: Kind, data: &Path) -> Result<()> {
+    let home = folders.server(kind);
+    let mut server = as_server_user(folders, &home.join("bin/mysqld"), None);
+    server.args(["--no-defaults", "--initialize-insecure", "--innodb-redo-log-capacity=8M"]);
+    server.args(paths(kind, &home, data));
+    run(server)?;
+    // Each copy is a server of its own.
+    fs::remove_file(data.join("auto.cnf")).context("removing the server's identity from its template")
+}
+
+/// What `mariadb-install-db` feeds to the server.
+pub(super) fn initialise_mariadb(folders: &Folders, data: &Path) -> Result<()> {
+    let home = folders.server(Kind::Mariadb1011);
+    // One statement a line.
+    let mut sql =
+        b"CREATE DATABASE mysql;\nUSE mysql;\nSET @auth_root_socket = NULL;\nSET @skip_auth_anonymous = 1;\n"
+            .to_vec();
+    for name in
+        ["mysql_system_tables", "mysql_performance_tables", "mysql_system_tables_data", "mysql_sys_schema"]
+    {
+        let path = home.join("usr/share/mysql").join(name).with_extension("sql");
+        sql.extend(fs::read(&path).with_context(|| format!("reading {}", path.display()))?);
+    }
+    let script = data.with_extension("sql");
+    fs::write(&script, sql).with_context(|| format!("writing {}", script.display()))?;
+    make(data, 0o700)?;
+    folders.hand_over(data)?;
+    let mut server = as_server_user(folders, &home.join("bin/mariadbd"), None);
+    server.args(["--no-defaults", "--bootstrap", "--innodb-log-file-size=32M"]);
+    server.args(paths(Kind::Mariadb1011, &home, data));
+    server.stdin(fs::File::open(&script)?);
+    run(server)?;
+    fs::remove_file(&script).with_context(|| format!("removing {}", script.display()))
+}
+
+pub(super) fn prepare(folders: &Folders, kind: Kind, run: &Path, password: &str) -> Result<()> {
+    let mut sql = "SET SESSION sql_log_bin = 0;\n".to_string();
+    if kind.is_mariadb() {
+        sql += "DELETE FROM mysql.global_priv WHERE User = '' OR (User = 'root' AND Host <> 'localhost');\n";
+        sql += "FLUSH PRIVILEGES;\n";
+    }
+    sql += &format!("CREATE USER IF NOT EXISTS 'root'@'%' IDENTIFIED BY '{password}';\n");
+    sql += "GRANT ALL PRIVILEGES ON *.* TO 'root'@'%' WITH GRANT OPTION;\n";
+    sql += &format!("ALTER USER 'root'@'localhost' IDENTIFIED BY '{password}';\n");
+    let file = run.join("init.sql");
+    fs::write(&file, sql).with_context(|| format!("writing {}", file.display()))?;
+    folders.hand_over(&file)
+}

@@ -1,0 +1,131 @@
+//! The servers a test can ask for.
+//!
+//! A server is found, in this order: by `TIDELOCK_TEST_KIND_URL` in the environment (`cargo x test` sets them; whoever has a
+//! server of their own can too), then by `target/lab/env` of a running lab. A server that is nowhere is a loud skip on a
+//! developer's machine and a failure in CI, where a skipped test would look like a passed one.
+
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use anyhow::{Context, Result, anyhow};
+use serde::{Deserialize, Serialize};
+
+use crate::database::Database;
+use crate::kind::{Family, Kind};
+use crate::lab;
+use crate::session::Session;
+
+/// A server that answers.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Server {
+    /// What it is.
+    pub kind: Kind,
+    /// The administrator's url, such as `postgres://postgres:secret@127.0.0.1:20001/postgres`.
+    pub url: String,
+    /// Its version in its own words, such as `10.11.19-MariaDB-0+deb12u1`.
+    pub version: String,
+    /// The certificate authority that signed its certificate (for the host `localhost`), where the lab knows it.
+    pub ca_file: Option<std::path::PathBuf>,
+}
+
+impl Server {
+    /// Makes an empty database, used by nobody else and dropped with the returned value.
+    ///
+    /// # Panics
+    /// When the server refuses: a test cannot go on then.
+    pub async fn fresh_database(&self, test: &str) -> Database {
+        match Database::create(self, test).await {
+            Ok(database) => database,
+            Err(error) => panic!("making a database for the test '{test}' on {}: {error:#}", self.kind),
+        }
+    }
+
+    /// A connection as administrator.
+    pub async fn connect(&self) -> Result<Session> {
+        Session::connect(&self.url).await
+    }
+}
+
+/// The server of a kind, or `None` (said on standard error once) where there is none.
+///
+/// The first call of a process makes sure that it answers. [`Kind::Sqlite`] is always there.
+///
+/// # Panics
+/// When there is none and `CI=true`.
+pub fn server(kind: Kind) -> Option<&'static Server> {
+    static FOUND: [OnceLock<Option<Server>>; Kind::ALL.len()] = [const { OnceLock::new() }; Kind::ALL.len()];
+    // Both ring and aws-lc-rs may be in the tree; with both, rustls wants to be told. A second telling is refused, rightly.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let found = FOUND[kind as usize].get_or_init(|| match find(kind) {
+        Ok(server) => Some(server),
+        Err(why) => {
+            eprintln!("\n!!! SKIPPED: tests on {kind}: {why:#}\n");
+            None
+        }
+    });
+    let in_ci = matches!(std::env::var("CI").as_deref(), Ok("true" | "1"));
+    assert!(
+        found.is_some() || !in_ci,
+        "no {kind} to test against, and CI must not skip: run the tests by `cargo x test`"
+    );
+    found.as_ref()
+}
+
+fn find(kind: Kind) -> Result<Server> {
+    if kind == Kind::Sqlite {
+        let version = rusqlite::version().to_string();
+        return Ok(Server { kind, url: "sqlite:".to_string(), version, ca_file: None });
+    }
+    let variable = kind.url_variable();
+    let (url, origin) = match std::env::var(&variable) {
+        Ok(url) => (url, variable),
+        Err(_) => {
+            let file = lab::env_file();
+            let url = lab::read_env(&file, &variable).with_context(|| {
+                format!("{variable} is not set and no lab runs; start one with `cargo x lab up`")
+            })?;
+            (url, file.display().to_string())
+        }
+    };
+    let version = version_of(&url).with_context(|| {
+        format!("{origin} names a server that does not answer; mend the url, or start the lab again with `cargo x lab up`")
+    })?;
+    let ca_file =
+        std::env::var(lab::CA_VARIABLE).ok().or_else(|| lab::read_env(&lab::env_file(), lab::CA_VARIABLE));
+    Ok(Server { kind, url, version, ca_file: ca_file.map(Into::into) })
+}
+
+/// Asks a server for its version; it answers if there is one. Blocks, and may be called from within a runtime.
+pub(crate) fn version_of(url: &str) -> Result<String> {
+    let url = url.to_string();
+    let sql = if url.starts_with("mysql") { "SELECT version()" } else { "SHOW server_version" };
+    blocking(Duration::from_secs(10), async move {
+        let mut session = Session::connect(&url).await?;
+        session.value(sql).await?.context("the server has no version")
+    })
+}
+
+/// Runs a future to its end on a thread of its own, whether or not the caller is inside a runtime.
+pub(crate) fn blocking<T: Send + 'static>(
+    limit: Duration,
+    work: impl Future<Output = Result<T>> + Send + 'static,
+) -> Result<T> {
+    let thread = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let done = runtime.block_on(async { tokio::time::timeout(limit, work).await });
+        // What still hangs after the limit is left behind.
+        runtime.shutdown_background();
+        done.map_err(|_| anyhow!("no answer after {} s", limit.as_secs()))?
+    });
+    thread.join().map_err(|_| anyhow!("the helper thread panicked"))?
+}
+
+/// The name of the database that a url of this family goes to.
+pub(crate) fn with_database(url: &str, family: Family, name: &str) -> Result<String> {
+    if family == Family::Sqlite {
+        return Ok(format!("sqlite:{name}"));
+    }
+    let mut parsed = url::Url::parse(url).context("reading the server's url")?;
+    parsed.set_path(name);
+    Ok(parsed.to_string())
+}
