@@ -83,7 +83,11 @@ pub struct Batch {
 impl Batch {
     /// Takes a batch apart from storage: `buffer` as [`Batch::bytes`] gave it. Reads it through once, so that damage is found
     /// here and not in the middle of an apply.
-    pub fn from_parts(tables: Vec<Arc<Table>>, buffer: Vec<u8>, resume: Option<Position>) -> Result<Batch, CodecError> {
+    pub fn from_parts(
+        tables: Vec<Arc<Table>>,
+        buffer: Vec<u8>,
+        resume: Option<Position>,
+    ) -> Result<Batch, CodecError> {
         let mut batch = Batch { tables, buffer, changes: 0, commits: 0, resume };
         let (mut changes, mut commits) = (0, 0);
         for record in batch.records() {

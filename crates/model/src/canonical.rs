@@ -28,7 +28,9 @@ pub fn canonical_value(value: &Value<'_>, out: &mut Vec<u8>) {
         Value::Decimal(d) => decimal(out, d),
         Value::Float32(x) => float(out, f64::from(x), |out| drop(write!(out, "{x}"))),
         Value::Float64(x) => float(out, x, |out| drop(write!(out, "{x}"))),
-        Value::Text(t) | Value::Enum(t) | Value::Set(t) => framed(out, TEXT, |out| out.extend_from_slice(t.as_bytes())),
+        Value::Text(t) | Value::Enum(t) | Value::Set(t) => {
+            framed(out, TEXT, |out| out.extend_from_slice(t.as_bytes()))
+        }
         Value::Json(t) => framed(out, TEXT, |out| out.extend_from_slice(t.as_bytes())),
         Value::Uuid(u) => framed(out, TEXT, |out| uuid(out, &u)),
         Value::Bytes(b) => framed(out, BYTES, |out| out.extend_from_slice(b)),
@@ -123,7 +125,13 @@ fn float(out: &mut Vec<u8>, x: f64, shortest: impl FnOnce(&mut Vec<u8>)) {
         framed(out, NUMBER, shortest);
     } else {
         out.push(FLOAT);
-        out.push(if x.is_nan() { 0 } else if x > 0.0 { 1 } else { 2 });
+        out.push(if x.is_nan() {
+            0
+        } else if x > 0.0 {
+            1
+        } else {
+            2
+        });
     }
 }
 
@@ -158,19 +166,30 @@ mod tests {
 
     #[test]
     fn spelling_does_not_count() {
-        for same in [[Value::Int(1), dec("1.00")], [Value::UInt(7), Value::Int(7)], [Value::Bool(true), Value::Int(1)],
-            [Value::Float64(0.99), dec("0.990")], [Value::Float64(-0.0), dec("0")], [Value::Float64(1e20), dec("100000000000000000000")],
+        for same in [
+            [Value::Int(1), dec("1.00")],
+            [Value::UInt(7), Value::Int(7)],
+            [Value::Bool(true), Value::Int(1)],
+            [Value::Float64(0.99), dec("0.990")],
+            [Value::Float64(-0.0), dec("0")],
+            [Value::Float64(1e20), dec("100000000000000000000")],
             [Value::Enum("a"), Value::Text("a")],
-            [Value::Date(Date::Day(1)), Value::DateTime(DateTime::Micros(86_400_000_000))]] {
+            [Value::Date(Date::Day(1)), Value::DateTime(DateTime::Micros(86_400_000_000))],
+        ] {
             assert_eq!(form(same[0]), form(same[1]), "{same:?}");
         }
     }
 
     #[test]
     fn information_counts() {
-        for other in [[Value::Null, Value::Text("")], [Value::Text("a"), Value::Text("a ")], [Value::Int(-1), Value::Int(1)],
-            [Value::Text("1"), Value::Int(1)], [Value::Bytes(b"a"), Value::Text("a")],
-            [Value::Time(Time::from_micros(0)), Value::Time(Time { micros: 0, offset: Some(0) })]] {
+        for other in [
+            [Value::Null, Value::Text("")],
+            [Value::Text("a"), Value::Text("a ")],
+            [Value::Int(-1), Value::Int(1)],
+            [Value::Text("1"), Value::Int(1)],
+            [Value::Bytes(b"a"), Value::Text("a")],
+            [Value::Time(Time::from_micros(0)), Value::Time(Time { micros: 0, offset: Some(0) })],
+        ] {
             assert_ne!(form(other[0]), form(other[1]), "{other:?}");
         }
     }

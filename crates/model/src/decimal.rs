@@ -48,7 +48,8 @@ impl<'a> Decimal<'a> {
 
     /// Below zero; `-0` and `-0.00` are not.
     pub fn is_negative(self) -> bool {
-        self.0.starts_with('-') && (!self.is_finite() || !self.whole().is_empty() || !self.fraction().is_empty())
+        self.0.starts_with('-')
+            && (!self.is_finite() || !self.whole().is_empty() || !self.fraction().is_empty())
     }
 
     /// Whether a column of this precision and scale holds the number without rounding.

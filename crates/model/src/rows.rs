@@ -15,6 +15,11 @@ impl Rows {
         &self.table
     }
 
+    /// The same rows as rows of another table, whose columns stand in the same order; nothing is copied.
+    pub fn of(self, table: Arc<Table>) -> Rows {
+        Rows { table, ..self }
+    }
+
     /// Number of rows.
     pub fn len(&self) -> usize {
         self.count

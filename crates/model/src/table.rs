@@ -85,7 +85,14 @@ pub struct Column {
 impl Column {
     /// A nullable column without a default.
     pub fn new(name: impl Into<String>, data_type: Type, native: impl Into<String>) -> Self {
-        Column { name: name.into(), data_type, native: native.into(), nullable: true, default: None, generated: false }
+        Column {
+            name: name.into(),
+            data_type,
+            native: native.into(),
+            nullable: true,
+            default: None,
+            generated: false,
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 use std::time::Duration;
 use thiserror::Error;
 use tidelock_endpoint::{EndpointError, ErrorKind};
-use tidelock_journal::JournalError;
+use tidelock_journal::{JournalError, StateError};
 use tidelock_model::CodecError;
 
 /// What went wrong in a job: which endpoint or part, and why.
@@ -15,9 +15,12 @@ pub enum SyncError {
         /// What it said.
         source: EndpointError,
     },
-    /// The journal or the embedded state.
+    /// The journal.
     #[error("journal: {0}")]
     Journal(#[from] JournalError),
+    /// The embedded state.
+    #[error("state: {0}")]
+    State(#[from] StateError),
     /// Encoded rows that cannot be read: damage or a fault of ours.
     #[error("reading rows: {0} (TL-SYNC-ENCODING)")]
     Codec(#[from] CodecError),
@@ -82,7 +85,7 @@ impl SyncError {
             },
             SyncError::Journal(JournalError::Abandoned) => Judgement::RetryNow,
             SyncError::Journal(JournalError::Full { .. }) => Judgement::RetryLater,
-            SyncError::Journal(_) | SyncError::Codec(_) => Judgement::Stop,
+            SyncError::Journal(_) | SyncError::State(_) | SyncError::Codec(_) => Judgement::Stop,
             SyncError::Refused { .. } | SyncError::Stopped { .. } | SyncError::Cancelled => Judgement::Stop,
         }
     }

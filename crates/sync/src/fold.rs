@@ -152,7 +152,8 @@ impl Fold {
             }
             (Operation::Update, before, Some(after)) => self.update(table, before, after)?,
             (operation, ..) => {
-                let message = format!("a change of {} ({operation:?}) came without its images", map.source.name);
+                let message =
+                    format!("a change of {} ({operation:?}) came without its images", map.source.name);
                 return Err(SyncError::stopped("TL-SYNC-IMAGE-MISSING", message));
             }
         };
@@ -170,7 +171,8 @@ impl Fold {
         let whole = self.image(&after).is_complete()?;
         let was = before.map_or(Before::Unknown, Before::Was);
         if old_hash == new_hash {
-            let state = if whole { After::Whole(after.clone()) } else { self.merged(table, old_hash, &after)? };
+            let state =
+                if whole { After::Whole(after.clone()) } else { self.merged(table, old_hash, &after)? };
             self.put(table, new_hash, old, was, state);
             return Ok(Added::Taken);
         }
@@ -250,8 +252,8 @@ impl Fold {
     }
 
     /// The deltas, in an order that foreign keys allow: what goes from children to parents, what comes from parents to children.
-    /// `choose` may drop an entry or turn it into an insert (two-way jobs); it is asked once for each entry.
-    pub fn deltas(&self, mut choose: impl FnMut(&TableMap, &Entry) -> Choice) -> Vec<Delta<'_>> {
+    /// `choose(t, e)` may drop the e-th entry of the t-th table (as [`Fold::tables`] counts them) or turn it into an insert, for two-way jobs.
+    pub fn deltas(&self, choose: impl Fn(usize, usize) -> Choice) -> Vec<Delta<'_>> {
         let targets: Vec<&Table> = self.tables.iter().map(|t| &*t.map.target).collect();
         let order = by_foreign_keys(&targets);
         let mut going = Vec::new();
@@ -260,9 +262,8 @@ impl Fold {
             let fold = &self.tables[*at];
             let (mut gone, mut come) = (Delta::new(&fold.map.target), Delta::new(&fold.map.target));
             gone.truncate = fold.truncate;
-            for entry in &fold.entries {
-                let choice = choose(&fold.map, entry);
-                match (&entry.after, choice) {
+            for (number, entry) in fold.entries.iter().enumerate() {
+                match (&entry.after, choose(*at, number)) {
                     (_, Choice::Drop) => {}
                     (After::Gone, _) => gone.deletes.push(self.image(&entry.key)),
                     (After::Whole(row), Choice::Insert) => come.inserts.push(self.image(row)),

@@ -82,7 +82,9 @@ impl TableSelection {
         match self {
             TableSelection::All => Vec::new(),
             TableSelection::Only(rules) => rules.iter().map(|r| r.name.as_str()).filter(plain).collect(),
-            TableSelection::Patterns { include, .. } => include.iter().map(String::as_str).filter(plain).collect(),
+            TableSelection::Patterns { include, .. } => {
+                include.iter().map(String::as_str).filter(plain).collect()
+            }
         }
     }
 }
@@ -164,7 +166,9 @@ impl ConflictPolicy {
 /// Whether a name or pattern (`*` any run, `?` one character) means this table; a name without a schema means the default schema's table.
 pub fn matches(pattern: &str, table: &TableName) -> bool {
     let qualified = table.to_string();
-    wildcard(pattern.as_bytes(), qualified.as_bytes()) || (table.schema.is_none() && pattern.strip_prefix("public.").is_some_and(|p| wildcard(p.as_bytes(), qualified.as_bytes())))
+    wildcard(pattern.as_bytes(), qualified.as_bytes())
+        || (table.schema.is_none()
+            && pattern.strip_prefix("public.").is_some_and(|p| wildcard(p.as_bytes(), qualified.as_bytes())))
 }
 
 fn wildcard(pattern: &[u8], text: &[u8]) -> bool {

@@ -1,14 +1,39 @@
-//! The engine: what keeps endpoints in step. It knows endpoints only through their traits and never names an engine.
+//! The engine: what keeps endpoints in step. It knows endpoints only through their traits and never names one of their kinds.
+//!
+//! ```text
+//!   capture     source.stream ─▶ journal                       one for each source endpoint
+//!   snapshot    source.snapshot(chunk) ─▶ mapping ─▶ target.load    before the stream, in parallel
+//!   deliver     journal ─▶ assemble ─▶ fold ─▶ resolve ─▶ target.apply + checkpoint     one for each flow
+//! ```
+//!
+//! What decides is pure and tested without a server: `plan`, `mapping`, `fold`, `order`, `resolve`, `deliver::assemble`, `error::judge`. What does is thin:
+//! `capture`, `snapshot`, `flow`, `deliver`, `apply`, `verify`. A job has a flow for each direction; `engine` holds them together.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod apply;
+mod capture;
 mod checkpoint;
+mod conflicts;
+mod context;
+mod copy;
+mod deliver;
+mod engine;
 mod error;
+mod flow;
 mod fold;
 pub mod job;
 mod mapping;
 pub mod observe;
 mod order;
 mod plan;
+mod planning;
 mod resolve;
+mod running;
+mod snapshot;
+mod verify;
 
+pub use copy::{Copied, copy};
+pub use engine::{Engine, Planned, SyncOptions};
 pub use error::{Judgement, Result, SyncError};
+pub use planning::Report;
+pub use verify::TableReport;

@@ -24,8 +24,14 @@ impl TableMap {
     /// `columns[i]` is the place in `source` of the i-th column of `target`.
     pub fn new(source: Arc<Table>, target: Arc<Table>, columns: Vec<usize>) -> TableMap {
         assert_eq!(columns.len(), target.columns.len());
-        let identity = columns.len() == source.columns.len() && columns.iter().enumerate().all(|(i, c)| i == *c);
+        let identity =
+            columns.len() == source.columns.len() && columns.iter().enumerate().all(|(i, c)| i == *c);
         TableMap { source, target, columns, identity }
+    }
+
+    /// The table as it is.
+    pub fn unchanged(table: &Arc<Table>) -> TableMap {
+        TableMap::new(table.clone(), table.clone(), (0..table.columns.len()).collect())
     }
 
     /// The same mapping for another version of the source's table. The columns must be the same by name; order may differ.
@@ -68,7 +74,10 @@ impl TableMap {
     }
 
     /// Maps whole rows; without copying where nothing changes but the table.
-    pub fn rows(&self, rows: &Rows) -> std::result::Result<Rows, CodecError> {
+    pub fn rows(&self, rows: Rows) -> std::result::Result<Rows, CodecError> {
+        if self.identity {
+            return Ok(rows.of(self.target.clone()));
+        }
         let mut writer = RowsWriter::new(self.target.clone());
         let mut scratch = Vec::new();
         for image in rows.images() {

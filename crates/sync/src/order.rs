@@ -50,8 +50,14 @@ mod tests {
 
     #[test]
     fn parents_come_first_and_circles_do_not_hang() {
-        let tables = [table("line", &["order", "product"]), table("order", &["customer"]), table("customer", &["customer"]),
-            table("product", &[]), table("a", &["b"]), table("b", &["a"])];
+        let tables = [
+            table("line", &["order", "product"]),
+            table("order", &["customer"]),
+            table("customer", &["customer"]),
+            table("product", &[]),
+            table("a", &["b"]),
+            table("b", &["a"]),
+        ];
         let refs: Vec<_> = tables.iter().collect();
         let order = by_foreign_keys(&refs);
         let place = |n: usize| order.iter().position(|x| *x == n).unwrap();

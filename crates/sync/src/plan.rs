@@ -53,13 +53,21 @@ pub struct Side<'a> {
 }
 
 /// Plans one direction. `rules` are the tables of the source that the job asks for, with what the job says of each.
-pub fn plan(job: &str, source: Side<'_>, target: Side<'_>, rules: &[(Arc<Table>, TableRule)], batch_size: usize, policy: Option<&ConflictPolicy>) -> (Flow, Vec<Finding>) {
+pub fn plan(
+    job: &str,
+    source: Side<'_>,
+    target: Side<'_>,
+    rules: &[(Arc<Table>, TableRule)],
+    batch_size: usize,
+    policy: Option<&ConflictPolicy>,
+) -> (Flow, Vec<Finding>) {
     let mut findings = Vec::new();
     let mut names: BTreeMap<TableName, TableName> = BTreeMap::new();
     for (table, rule) in rules {
         let to = target_name(table, rule, source, target);
         if let Some(other) = names.insert(to.clone(), table.name.clone()) {
-            let message = format!("{other} and {} would both become {to} at {}", table.name, target.endpoint.name());
+            let message =
+                format!("{other} and {} would both become {to} at {}", table.name, target.endpoint.name());
             let finding = Finding::new(Severity::Error, "TL-PLAN-SAME-NAME", to.to_string(), message);
             findings.push(finding.remedy("give one of them another name with `to:` in the job's tables"));
         }
@@ -103,17 +111,26 @@ fn map_table(
     let subject = table.name.to_string();
     let before = findings.len();
     // Engines hand out images without generated columns.
-    let read = Table { columns: table.columns.iter().filter(|c| !c.generated).cloned().collect(), ..reindexed(table) };
+    let read = Table {
+        columns: table.columns.iter().filter(|c| !c.generated).cloned().collect(),
+        ..reindexed(table)
+    };
     unknown_columns(table, rule, &subject, findings);
     let places: Vec<usize> = (0..read.columns.len()).filter(|i| rule.takes(&read.columns[*i].name)).collect();
     let missing_key = read.key.iter().filter(|k| !places.contains(k));
     for key in missing_key {
-        let message = format!("the key column {} is left out, so rows could not be told apart", read.columns[*key].name);
+        let message = format!(
+            "the key column {} is left out, so rows could not be told apart",
+            read.columns[*key].name
+        );
         findings.push(Finding::new(Severity::Error, "TL-PLAN-KEY-LEFT-OUT", &subject, message));
     }
     if read.key.is_empty() {
         let message = "the table has neither a primary key nor a unique index over NOT NULL columns, so its rows cannot be told apart";
-        findings.push(Finding::new(Severity::Error, "TL-PLAN-NO-KEY", &subject, message).remedy(format!("ALTER TABLE {} ADD PRIMARY KEY (…)", table.name)));
+        findings.push(
+            Finding::new(Severity::Error, "TL-PLAN-NO-KEY", &subject, message)
+                .remedy(format!("ALTER TABLE {} ADD PRIMARY KEY (…)", table.name)),
+        );
     }
     let (to, _) = &renamed[&table.name];
     let existing = target.inspection.tables.iter().find(|t| t.name == *to);
@@ -126,13 +143,24 @@ fn map_table(
             findings.push(missing_column(existing, &name, &subject, target));
         }
         if there.is_some_and(|c| c.generated) {
-            let message = format!("column {name} is generated at {}: it cannot be written", target.endpoint.name());
-            findings.push(Finding::new(Severity::Error, "TL-PLAN-GENERATED", format!("{subject}.{}", from.name), message).remedy("leave it out with `columns: { exclude: […] }`"));
+            let message =
+                format!("column {name} is generated at {}: it cannot be written", target.endpoint.name());
+            findings.push(
+                Finding::new(
+                    Severity::Error,
+                    "TL-PLAN-GENERATED",
+                    format!("{subject}.{}", from.name),
+                    message,
+                )
+                .remedy("leave it out with `columns: { exclude: […] }`"),
+            );
         }
         verdict(from, there, &subject, source, target, findings);
         columns.push(Column { name, default: portable_default(from, source, target), ..from.clone() });
     }
-    let shape = |wanted: &[usize]| wanted.iter().map(|c| places.iter().position(|p| p == c)).collect::<Option<Vec<usize>>>();
+    let shape = |wanted: &[usize]| {
+        wanted.iter().map(|c| places.iter().position(|p| p == c)).collect::<Option<Vec<usize>>>()
+    };
     if findings[before..].iter().any(|f| f.severity == Severity::Error) {
         return None;
     }
@@ -140,8 +168,16 @@ fn map_table(
         name: to.clone(),
         key: shape(&read.key)?,
         primary: read.primary,
-        indexes: read.indexes.iter().filter_map(|i| Some(Index { columns: shape(&i.columns)?, ..i.clone() })).collect(),
-        foreign_keys: read.foreign_keys.iter().filter_map(|f| foreign_key(f, &shape(&f.columns)?, renamed)).collect(),
+        indexes: read
+            .indexes
+            .iter()
+            .filter_map(|i| Some(Index { columns: shape(&i.columns)?, ..i.clone() }))
+            .collect(),
+        foreign_keys: read
+            .foreign_keys
+            .iter()
+            .filter_map(|f| foreign_key(f, &shape(&f.columns)?, renamed))
+            .collect(),
         columns,
     };
     if let Some(existing) = existing {
@@ -165,12 +201,24 @@ fn reindexed(table: &Table) -> Table {
         columns: Vec::new(),
         key: places(&table.key).unwrap_or_default(),
         primary: table.primary,
-        indexes: table.indexes.iter().filter_map(|i| Some(Index { columns: places(&i.columns)?, ..i.clone() })).collect(),
-        foreign_keys: table.foreign_keys.iter().filter_map(|f| Some(ForeignKey { columns: places(&f.columns)?, ..f.clone() })).collect(),
+        indexes: table
+            .indexes
+            .iter()
+            .filter_map(|i| Some(Index { columns: places(&i.columns)?, ..i.clone() }))
+            .collect(),
+        foreign_keys: table
+            .foreign_keys
+            .iter()
+            .filter_map(|f| Some(ForeignKey { columns: places(&f.columns)?, ..f.clone() }))
+            .collect(),
     }
 }
 
-fn foreign_key(key: &ForeignKey, columns: &[usize], renamed: &BTreeMap<TableName, (TableName, &TableRule)>) -> Option<ForeignKey> {
+fn foreign_key(
+    key: &ForeignKey,
+    columns: &[usize],
+    renamed: &BTreeMap<TableName, (TableName, &TableRule)>,
+) -> Option<ForeignKey> {
     let (to, rule) = renamed.get(&key.references)?;
     if !key.referenced_columns.iter().all(|c| rule.takes(c)) {
         return None;
@@ -182,7 +230,8 @@ fn foreign_key(key: &ForeignKey, columns: &[usize], renamed: &BTreeMap<TableName
 fn unknown_columns(table: &Table, rule: &TableRule, subject: &str, findings: &mut Vec<Finding>) {
     for name in rule.named_columns().filter(|n| table.column(n).is_none()) {
         let has: Vec<&str> = table.columns.iter().map(|c| c.name.as_str()).collect();
-        let message = format!("the job names column {name}, which is not there; there are: {}", has.join(", "));
+        let message =
+            format!("the job names column {name}, which is not there; there are: {}", has.join(", "));
         findings.push(Finding::new(Severity::Error, "TL-PLAN-NO-COLUMN", subject, message));
     }
 }
@@ -195,28 +244,49 @@ fn missing_column(existing: &Table, name: &str, subject: &str, target: Side<'_>)
         target.endpoint.name(),
         has.join(", ")
     );
-    Finding::new(Severity::Error, "TL-PLAN-COLUMN-MISSING", format!("{subject}.{name}"), message)
-        .remedy("add the column there, name it with `rename:`, or leave it out with `columns: { exclude: […] }`")
+    Finding::new(Severity::Error, "TL-PLAN-COLUMN-MISSING", format!("{subject}.{name}"), message).remedy(
+        "add the column there, name it with `rename:`, or leave it out with `columns: { exclude: […] }`",
+    )
 }
 
-fn verdict(column: &Column, existing: Option<&Column>, subject: &str, source: Side<'_>, target: Side<'_>, findings: &mut Vec<Finding>) {
+fn verdict(
+    column: &Column,
+    existing: Option<&Column>,
+    subject: &str,
+    source: Side<'_>,
+    target: Side<'_>,
+    findings: &mut Vec<Finding>,
+) {
     let name = format!("{subject}.{}", column.name);
     match target.endpoint.column_verdict(source.endpoint.capabilities().engine, column, existing) {
         Verdict::Exact { .. } => {}
         Verdict::Lossy { native, reason } => {
-            let message = format!("{} would become {native} at {}: {reason}", column.native, target.endpoint.name());
-            findings.push(Finding::new(Severity::Warning, "TL-PLAN-TYPE-NARROW", name, message + "; values that do not fit are refused one by one"));
+            let message =
+                format!("{} would become {native} at {}: {reason}", column.native, target.endpoint.name());
+            findings.push(Finding::new(
+                Severity::Warning,
+                "TL-PLAN-TYPE-NARROW",
+                name,
+                message + "; values that do not fit are refused one by one",
+            ));
         }
         Verdict::Refused { reason } => {
             let message = format!("{} cannot be held at {}: {reason}", column.native, target.endpoint.name());
-            findings.push(Finding::new(Severity::Error, "TL-PLAN-TYPE-REFUSED", name, message).remedy("leave the column out with `columns: { exclude: […] }`"));
+            findings.push(
+                Finding::new(Severity::Error, "TL-PLAN-TYPE-REFUSED", name, message)
+                    .remedy("leave the column out with `columns: { exclude: […] }`"),
+            );
         }
     }
 }
 
 fn portable_default(column: &Column, source: Side<'_>, target: Side<'_>) -> Option<ColumnDefault> {
     match &column.default {
-        Some(ColumnDefault::Expression { .. }) if source.endpoint.capabilities().engine != target.endpoint.capabilities().engine => None,
+        Some(ColumnDefault::Expression { .. })
+            if source.endpoint.capabilities().engine != target.endpoint.capabilities().engine =>
+        {
+            None
+        }
         other => other.clone(),
     }
 }
@@ -236,17 +306,42 @@ fn compare_existing(mapped: &Table, existing: &Table, target: Side<'_>, findings
     };
     let wanted = names(mapped);
     if names(existing) != wanted && !unique(existing, &wanted) {
-        let message = format!("at {} its key is ({}), the source's is ({})", target.endpoint.name(), names(existing).join(", "), wanted.join(", "));
-        findings.push(Finding::new(Severity::Error, "TL-PLAN-KEY-DIFFERS", existing.name.to_string(), message).remedy(format!("make ({}) the primary key or a unique index there", wanted.join(", "))));
+        let message = format!(
+            "at {} its key is ({}), the source's is ({})",
+            target.endpoint.name(),
+            names(existing).join(", "),
+            wanted.join(", ")
+        );
+        findings.push(
+            Finding::new(Severity::Error, "TL-PLAN-KEY-DIFFERS", existing.name.to_string(), message)
+                .remedy(format!("make ({}) the primary key or a unique index there", wanted.join(", "))),
+        );
     }
-    let needs_value = |c: &&Column| mapped.column(&c.name).is_none() && !c.nullable && c.default.is_none() && !c.generated;
+    let needs_value =
+        |c: &&Column| mapped.column(&c.name).is_none() && !c.nullable && c.default.is_none() && !c.generated;
     for column in existing.columns.iter().filter(needs_value) {
-        let message = format!("at {} it is NOT NULL without a default, and the source has nothing for it", target.endpoint.name());
-        findings.push(Finding::new(Severity::Error, "TL-PLAN-COLUMN-UNFED", format!("{}.{}", existing.name, column.name), message).remedy("give it a default or allow NULL there"));
+        let message = format!(
+            "at {} it is NOT NULL without a default, and the source has nothing for it",
+            target.endpoint.name()
+        );
+        findings.push(
+            Finding::new(
+                Severity::Error,
+                "TL-PLAN-COLUMN-UNFED",
+                format!("{}.{}", existing.name, column.name),
+                message,
+            )
+            .remedy("give it a default or allow NULL there"),
+        );
     }
 }
 
-fn two_way(tables: &[Arc<TableMap>], policy: &ConflictPolicy, source: &str, findings: &mut Vec<Finding>) -> TwoWay {
+fn two_way(
+    tables: &[Arc<TableMap>],
+    policy: &ConflictPolicy,
+    source: &str,
+    findings: &mut Vec<Finding>,
+) -> TwoWay {
     let mut version = BTreeMap::new();
     for map in tables {
         let column = policy.version_for(&map.source.name.name);
@@ -255,7 +350,10 @@ fn two_way(tables: &[Arc<TableMap>], policy: &ConflictPolicy, source: &str, find
                 version.insert(map.target.name.clone(), place);
             }
             None => {
-                let message = format!("the version column {} is not there, and last_update_wins needs it", column.unwrap_or("(none named)"));
+                let message = format!(
+                    "the version column {} is not there, and last_update_wins needs it",
+                    column.unwrap_or("(none named)")
+                );
                 findings.push(Finding::new(Severity::Error, "TL-PLAN-NO-VERSION", map.source.name.to_string(), message).remedy("add the column, or name another with `conflicts: { tables: { …: { version: … } } }`"));
             }
         }

@@ -8,7 +8,6 @@
 //!
 //! Invariant: `resolve` looks only at the two rows and the policy, so that both ends pick the same winner without talking to each other.
 
-use serde::{Deserialize, Serialize};
 use std::cmp::Ordering;
 use tidelock_model::{Date, DateTime, Decimal, Timestamp, Value, canonical_value};
 
@@ -24,8 +23,7 @@ pub struct Incoming<'a> {
 }
 
 /// The names that PostgreSQL 18 gives to conflicts (29.8 *Conflicts*).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Conflict {
     /// Both sides made the row.
     InsertExists,
@@ -51,8 +49,7 @@ pub enum Resolution {
 }
 
 /// What decided.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rule {
     /// The greater version.
     LastUpdateWins,
@@ -60,6 +57,29 @@ pub enum Rule {
     Priority,
     /// A row stays against a delete.
     UpdateBeatsDelete,
+}
+
+impl Conflict {
+    /// As the log and the command line write it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Conflict::InsertExists => "insert_exists",
+            Conflict::UpdateOriginDiffers => "update_origin_differs",
+            Conflict::UpdateMissing => "update_missing",
+            Conflict::DeleteOriginDiffers => "delete_origin_differs",
+        }
+    }
+}
+
+impl Rule {
+    /// As the log and the command line write it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Rule::LastUpdateWins => "last_update_wins",
+            Rule::Priority => "priority",
+            Rule::UpdateBeatsDelete => "update_beats_delete",
+        }
+    }
 }
 
 /// Decides over one row. `current` is the version of the target's row, outer `None` when there is no row; `source_first`: the source comes
@@ -114,7 +134,9 @@ pub fn compare(a: &Value<'_>, b: &Value<'_>) -> Ordering {
 fn micros(value: &Value<'_>) -> Option<i64> {
     match value {
         Value::Date(Date::Day(days)) => Some(i64::from(*days) * 86_400_000_000),
-        Value::DateTime(DateTime::Micros(micros)) | Value::Timestamp(Timestamp::Micros(micros)) => Some(*micros),
+        Value::DateTime(DateTime::Micros(micros)) | Value::Timestamp(Timestamp::Micros(micros)) => {
+            Some(*micros)
+        }
         _ => None,
     }
 }
@@ -145,11 +167,13 @@ mod tests {
             inserted: was.is_none(),
             after: to.map(Value::Int),
         };
-        let end = |incoming: Option<i64>, current: Option<i64>, source_first| {
-            match resolve(&change(incoming), current.map(Value::Int), source_first) {
-                Resolution::Apply | Resolution::Incoming(..) => incoming,
-                Resolution::Nothing | Resolution::Current(..) => current,
-            }
+        let end = |incoming: Option<i64>, current: Option<i64>, source_first| match resolve(
+            &change(incoming),
+            current.map(Value::Int),
+            source_first,
+        ) {
+            Resolution::Apply | Resolution::Incoming(..) => incoming,
+            Resolution::Nothing | Resolution::Current(..) => current,
         };
         (end(b, a, false), end(a, b, true))
     }

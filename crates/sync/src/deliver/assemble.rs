@@ -6,10 +6,10 @@
 //! is applied in one target transaction, in as many pieces as `limit` rows make it; `sequence` counts every commit of the journal, also of
 //! transactions that are passed over.
 
+use crate::Result;
 use crate::checkpoint::TableMark;
 use crate::fold::{Added, Fold};
 use crate::mapping::TableMap;
-use crate::Result;
 use std::sync::Arc;
 use tidelock_endpoint::Coverage;
 use tidelock_model::{Change, Position, Record, Table};
@@ -96,11 +96,6 @@ impl Assembler {
     /// Passes over every transaction up to and with the one that ends at `position`: the journal begins earlier than the job stands.
     pub fn skip_to(&mut self, position: Option<Position>) {
         self.skip_to = position;
-    }
-
-    /// Still looking for the place where the job stands.
-    pub fn is_skipping(&self) -> bool {
-        self.skip_to.is_some()
     }
 
     /// Where the batch was first made; none for the source itself.
@@ -195,7 +190,8 @@ impl Assembler {
             self.skip_to = None;
         }
         self.position = Some(position);
-        let full = self.applied || self.fold.rows() >= self.limit_rows || self.fold.bytes() >= self.limit_bytes;
+        let full =
+            self.applied || self.fold.rows() >= self.limit_rows || self.fold.bytes() >= self.limit_bytes;
         if full { Step::TakenCommit } else { Step::Taken }
     }
 
@@ -213,4 +209,3 @@ impl Assembler {
         Ok(map)
     }
 }
-

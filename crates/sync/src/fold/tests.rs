@@ -17,7 +17,9 @@ type Row = [Option<i64>; 3];
 
 fn write(row: Row) -> impl FnOnce(&mut ImageWriter<'_>) -> std::result::Result<(), CodecError> {
     move |w| {
-        row.iter().for_each(|v| v.map_or_else(|| w.not_sent(), |v| w.value(&Value::Int(v))));
+        for slot in row {
+            w.slot(&slot.map_or(Slot::NotSent, |v| Slot::Value(Value::Int(v))));
+        }
         Ok(())
     }
 }
@@ -96,23 +98,29 @@ fn run(ops: &[Op], rows: &mut std::collections::BTreeMap<i64, [i64; 3]>) -> usiz
 #[test]
 fn a_column_not_sent_keeps_what_the_run_or_the_target_has() {
     let mut rows = [(1, [1, 10, 11]), (2, [2, 20, 21])].into();
-    run(&[
-        Op::Update(None, [Some(1), None, Some(99)]),
-        Op::Insert([Some(3), Some(30), Some(31)]),
-        Op::Update(None, [Some(3), Some(33), None]),
-        Op::Update(None, [Some(1), Some(98), None]),
-    ], &mut rows);
+    run(
+        &[
+            Op::Update(None, [Some(1), None, Some(99)]),
+            Op::Insert([Some(3), Some(30), Some(31)]),
+            Op::Update(None, [Some(3), Some(33), None]),
+            Op::Update(None, [Some(1), Some(98), None]),
+        ],
+        &mut rows,
+    );
     assert_eq!(rows, [(1, [1, 98, 99]), (2, [2, 20, 21]), (3, [3, 33, 31])].into());
 }
 
 #[test]
 fn a_key_that_moves_with_columns_not_sent_waits_for_what_is_before_it() {
     let mut rows = [(1, [1, 10, 11]), (2, [2, 20, 21])].into();
-    let barriers = run(&[
-        Op::Delete([Some(2), None, None]),
-        Op::Update(Some([Some(1), None, None]), [Some(2), None, Some(7)]),
-        Op::Update(None, [Some(2), Some(5), None]),
-    ], &mut rows);
+    let barriers = run(
+        &[
+            Op::Delete([Some(2), None, None]),
+            Op::Update(Some([Some(1), None, None]), [Some(2), None, Some(7)]),
+            Op::Update(None, [Some(2), Some(5), None]),
+        ],
+        &mut rows,
+    );
     assert_eq!(rows, [(2, [2, 5, 7])].into());
     assert_eq!(barriers, 2);
 }
@@ -120,17 +128,23 @@ fn a_key_that_moves_with_columns_not_sent_waits_for_what_is_before_it() {
 #[test]
 fn keys_swapped_inside_one_transaction_end_swapped() {
     let mut rows = [(1, [1, 10, 10]), (2, [2, 20, 20])].into();
-    run(&[
-        Op::Update(Some([Some(1), None, None]), [Some(0), Some(10), Some(10)]),
-        Op::Update(Some([Some(2), None, None]), [Some(1), Some(20), Some(20)]),
-        Op::Update(Some([Some(0), None, None]), [Some(2), Some(10), Some(10)]),
-    ], &mut rows);
+    run(
+        &[
+            Op::Update(Some([Some(1), None, None]), [Some(0), Some(10), Some(10)]),
+            Op::Update(Some([Some(2), None, None]), [Some(1), Some(20), Some(20)]),
+            Op::Update(Some([Some(0), None, None]), [Some(2), Some(10), Some(10)]),
+        ],
+        &mut rows,
+    );
     assert_eq!(rows, [(1, [1, 20, 20]), (2, [2, 10, 10])].into());
 }
 
 #[test]
 fn what_came_before_a_truncate_is_forgotten() {
     let mut rows = [(1, [1, 10, 10])].into();
-    run(&[Op::Insert([Some(5), Some(5), Some(5)]), Op::Truncate, Op::Insert([Some(6), Some(6), Some(6)])], &mut rows);
+    run(
+        &[Op::Insert([Some(5), Some(5), Some(5)]), Op::Truncate, Op::Insert([Some(6), Some(6), Some(6)])],
+        &mut rows,
+    );
     assert_eq!(rows, [(6, [6, 6, 6])].into());
 }

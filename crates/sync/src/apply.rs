@@ -1,0 +1,258 @@
+//! One fold into the target's open transaction: one-way as it is, two-way after every row was held against the target's own.
+
+use crate::context::FlowContext;
+use crate::fold::{After, Before, Choice, Entry, Fold, key_hash};
+use crate::mapping::TableMap;
+use crate::plan::TwoWay;
+use crate::resolve::{Conflict, Incoming, Resolution, Rule, resolve};
+use crate::{Result, SyncError};
+use std::collections::HashMap;
+use tidelock_endpoint::{Delta, EndpointError, ErrorKind, Target};
+use tidelock_model::{Image, Rows, RowsWriter, Slot, Value, canonical_hash};
+
+/// A conflict and what was done, for the log. Written once the transaction is durable.
+#[derive(Clone, Debug)]
+pub struct Decided {
+    /// The target's table.
+    pub table: String,
+    /// The key, as text.
+    pub key: String,
+    /// What it is.
+    pub conflict: Conflict,
+    /// What decided.
+    pub rule: Rule,
+    /// The incoming change won.
+    pub incoming_won: bool,
+    /// The incoming row, as text; none for a delete.
+    pub incoming: Option<String>,
+    /// The row at the target, as text; none where it was gone.
+    pub current: Option<String>,
+}
+
+/// Applies a fold. What it decided about conflicts is added to `decided`.
+pub async fn apply(
+    context: &FlowContext,
+    target: &mut dyn Target,
+    fold: &Fold,
+    decided: &mut Vec<Decided>,
+) -> Result<()> {
+    if fold.is_empty() {
+        return Ok(());
+    }
+    let at = SyncError::at(&context.flow.target);
+    let deltas = match &context.flow.two_way {
+        None => fold.deltas(|_, _| Choice::Write),
+        Some(policy) => {
+            let choices = decide(policy, target, fold, decided, &at).await?;
+            fold.deltas(|table, entry| choices[table][entry])
+        }
+    };
+    let applied = target.apply(&deltas).await.map_err(&at)?;
+    if applied.present > 0 {
+        let message = "a row appeared at the target between reading and writing it";
+        return Err(at(EndpointError::new(ErrorKind::Contention, "TL-SYNC-RACE", message)));
+    }
+    if applied.missing > 0 {
+        fill_missing(context, target, fold).await?;
+    }
+    Ok(())
+}
+
+/// A choice for each entry of each table, as `Fold::tables` counts them.
+async fn decide(
+    policy: &TwoWay,
+    target: &mut dyn Target,
+    fold: &Fold,
+    decided: &mut Vec<Decided>,
+    at: &(impl Fn(EndpointError) -> SyncError + Sync),
+) -> Result<Vec<Vec<Choice>>> {
+    let mut choices = Vec::new();
+    let mut scratch = Vec::new();
+    for (map, entries) in fold.tables() {
+        let current = read(target, map, fold, entries).await.map_err(at)?;
+        let mut rows = HashMap::with_capacity(current.len());
+        for image in current.images() {
+            let image = image?;
+            rows.insert(key_hash(&map.target, image, &mut scratch)?, image);
+        }
+        let version = policy.version.get(&map.target.name).copied();
+        let version = version.ok_or_else(|| {
+            SyncError::stopped("TL-SYNC-NO-VERSION", format!("{} has no version column", map.target.name))
+        })?;
+        let mut of_table = Vec::with_capacity(entries.len());
+        for entry in entries {
+            let key = key_hash(&map.target, fold.image(&entry.key), &mut scratch)?;
+            let here = rows.get(&key).copied();
+            of_table.push(choose(policy, map, fold, entry, here, version, decided)?);
+        }
+        choices.push(of_table);
+    }
+    Ok(choices)
+}
+
+fn choose(
+    policy: &TwoWay,
+    map: &TableMap,
+    fold: &Fold,
+    entry: &Entry,
+    here: Option<Image<'_>>,
+    version: usize,
+    decided: &mut Vec<Decided>,
+) -> Result<Choice> {
+    let after = match &entry.after {
+        After::Gone => None,
+        After::Whole(span) | After::Some(span) => Some(fold.image(span)),
+    };
+    if let (Some(after), Some(here)) = (after, here) {
+        if same(after, here)? {
+            return Ok(Choice::Drop);
+        }
+    }
+    let before = match &entry.before {
+        Before::Was(span) => value(fold.image(span), version)?,
+        Before::Unknown | Before::Absent => None,
+    };
+    let incoming = Incoming {
+        before,
+        inserted: entry.before == Before::Absent,
+        after: after.map(|a| value(a, version).map(|v| v.unwrap_or(Value::Null))).transpose()?,
+    };
+    let current = here.map(|h| value(h, version).map(|v| v.unwrap_or(Value::Null))).transpose()?;
+    let mut log = |conflict, rule, incoming_won| -> Result<()> {
+        decided.push(Decided {
+            table: map.target.name.to_string(),
+            key: key_text(map, fold.image(&entry.key))?,
+            conflict,
+            rule,
+            incoming_won,
+            incoming: after.map(|i| row_text(map, i)).transpose()?,
+            current: here.map(|i| row_text(map, i)).transpose()?,
+        });
+        Ok(())
+    };
+    match resolve(&incoming, current, policy.source_first) {
+        Resolution::Nothing => return Ok(Choice::Drop),
+        Resolution::Current(conflict, rule) => {
+            log(conflict, rule, false)?;
+            return Ok(Choice::Drop);
+        }
+        Resolution::Incoming(conflict, rule) => log(conflict, rule, true)?,
+        Resolution::Apply => {}
+    }
+    Ok(if here.is_none() { Choice::Insert } else { Choice::Write })
+}
+
+/// Both sides made the same change: there is nothing to decide.
+fn same(a: Image<'_>, b: Image<'_>) -> Result<bool> {
+    let mut scratch = Vec::new();
+    let mut hash = |image: Image<'_>| {
+        let slots = image.slots().collect::<std::result::Result<Vec<_>, _>>()?;
+        Ok::<_, SyncError>(canonical_hash(slots.into_iter(), &mut scratch))
+    };
+    Ok(hash(a)? == hash(b)?)
+}
+
+fn value(image: Image<'_>, column: usize) -> Result<Option<Value<'_>>> {
+    Ok(image.slot(column)?.value())
+}
+
+/// The target's rows for these entries.
+async fn read(
+    target: &mut dyn Target,
+    map: &TableMap,
+    fold: &Fold,
+    entries: &[Entry],
+) -> tidelock_endpoint::Result<Rows> {
+    let mut keys = RowsWriter::new(map.target.clone());
+    entries.iter().for_each(|e| keys.image(fold.image(&e.key)));
+    target.read(&keys.take()).await
+}
+
+/// Updates of which only some columns are known and whose row is not at the target: during a catch-up the row may be gone at the source, too; else
+/// it is fetched from there, whole. One query at each side for each table.
+async fn fill_missing(context: &FlowContext, target: &mut dyn Target, fold: &Fold) -> Result<()> {
+    let mut source =
+        context.source.source(context.capture).await.map_err(SyncError::at(&context.flow.source))?;
+    let mut scratch = Vec::new();
+    for (map, entries) in fold.tables() {
+        let mut keys = RowsWriter::new(map.target.clone());
+        for entry in entries {
+            if let After::Some(set) = &entry.after {
+                keys.image(fold.image(set));
+            }
+        }
+        if keys.is_empty() {
+            continue;
+        }
+        let keys = keys.take();
+        let at = SyncError::at(&context.flow.target);
+        let there = target.read(&keys).await.map_err(&at)?;
+        let mut present = std::collections::HashSet::new();
+        for image in there.images() {
+            present.insert(key_hash(&map.target, image?, &mut scratch)?);
+        }
+        let mut wanted = RowsWriter::new(map.source.clone());
+        for image in keys.images() {
+            let image = image?;
+            if !present.contains(&key_hash(&map.target, image, &mut scratch)?) {
+                wanted.image(Image::from_bytes(&map.source_key(image)?));
+            }
+        }
+        let found = source.read(&wanted.take()).await.map_err(SyncError::at(&context.flow.source))?;
+        let rows = map.rows(found)?;
+        let mut delta = Delta::new(&map.target);
+        delta.upserts = rows.images().collect::<std::result::Result<_, _>>()?;
+        if !delta.upserts.is_empty() {
+            target.apply(&[delta]).await.map_err(&at)?;
+        }
+    }
+    Ok(())
+}
+
+/// `id=7, lang=de`.
+pub fn key_text(map: &TableMap, image: Image<'_>) -> Result<String> {
+    let mut parts = Vec::with_capacity(map.target.key.len());
+    for column in &map.target.key {
+        parts.push(format!("{}={}", map.target.columns[*column].name, slot_text(&image.slot(*column)?)));
+    }
+    Ok(parts.join(", "))
+}
+
+/// A row as a JSON object of texts, for the conflict log.
+fn row_text(map: &TableMap, image: Image<'_>) -> Result<String> {
+    let mut object = serde_json::Map::new();
+    for (column, slot) in map.target.columns.iter().zip(image.slots()) {
+        if let Slot::Value(value) = slot? {
+            object.insert(
+                column.name.clone(),
+                if value.is_null() { serde_json::Value::Null } else { slot_text(&Slot::Value(value)).into() },
+            );
+        }
+    }
+    Ok(serde_json::Value::Object(object).to_string())
+}
+
+/// A value for people.
+pub fn slot_text(slot: &Slot<'_>) -> String {
+    let Slot::Value(value) = slot else { return "(not sent)".to_owned() };
+    match value {
+        Value::Null => "NULL".to_owned(),
+        Value::Bool(b) => b.to_string(),
+        Value::Int(i) => i.to_string(),
+        Value::UInt(u) => u.to_string(),
+        Value::Decimal(d) => d.as_str().to_owned(),
+        Value::Float32(x) => x.to_string(),
+        Value::Float64(x) => x.to_string(),
+        Value::Text(t) | Value::Json(t) | Value::Enum(t) | Value::Set(t) => (*t).to_owned(),
+        Value::Bytes(b) => format!("0x{}", b.iter().map(|b| format!("{b:02x}")).collect::<String>()),
+        Value::Bits(b) => b.to_text(),
+        Value::Date(d) => d.to_string(),
+        Value::Time(t) => t.to_string(),
+        Value::DateTime(d) => d.to_string(),
+        Value::Timestamp(t) => t.to_string(),
+        Value::Interval(i) => i.to_string(),
+        Value::Uuid(u) => u.iter().map(|b| format!("{b:02x}")).collect(),
+        Value::Array(a) => format!("array of {}", a.len()),
+        Value::Geometry(g) => format!("geometry of {} bytes", g.wkb.len()),
+    }
+}

@@ -1,0 +1,174 @@
+//! One capture for each source endpoint, however many jobs read it: `source.stream → journal`.
+//!
+//! Invariants: batches go into the journal in the order of the stream and each once; the source is told that it may forget a place only when the
+//! journal has it on disk; after any break reading resumes behind the last batch that the journal accepted, at the same server, or not at all.
+
+use crate::checkpoint::Server;
+use crate::context::pause;
+use crate::observe::Observer;
+use crate::{Result, SyncError};
+use std::sync::Arc;
+use tidelock_endpoint::{CaptureKind, ChangeStream, Endpoint, Prepared, ServerIdentity, Source};
+use tidelock_journal::{Journal, JournalError, Origin};
+use tidelock_model::{Position, TableName};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+/// How far a source has been read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reached {
+    /// The capture is set up and the journal has its beginning: a snapshot may be taken.
+    pub ready: bool,
+    /// The server read from.
+    pub server: Option<Server>,
+    /// Everything up to here is accepted by the journal.
+    pub position: Option<Position>,
+    /// The sequence of the last commit accepted.
+    pub sequence: u64,
+}
+
+/// What one source's capture needs.
+pub struct Capture {
+    /// The source.
+    pub endpoint: Arc<dyn Endpoint>,
+    /// How it is read.
+    pub kind: CaptureKind,
+    /// The tables that any job asks for.
+    pub tables: Vec<TableName>,
+    /// Where it goes.
+    pub journal: Journal,
+    /// Where a journal that is new begins when jobs already stand somewhere: the state was lost, the targets were not.
+    pub resume_new_at: Option<(Position, ServerIdentity)>,
+    /// Who watches.
+    pub observer: Arc<dyn Observer>,
+    /// Tells how far it is.
+    pub reached: watch::Sender<Reached>,
+}
+
+impl Capture {
+    /// Captures until asked to stop. An error is final: what can be retried is retried here.
+    pub async fn run(&self, cancel: &CancellationToken) -> Result<()> {
+        let mut attempt = 0;
+        loop {
+            let error = match self.session(cancel, &mut attempt).await {
+                Ok(()) | Err(SyncError::Cancelled) => return Ok(()),
+                Err(error) => error,
+            };
+            self.journal.abandon().await?;
+            match pause(self.endpoint.name(), error, &mut attempt, &*self.observer, cancel).await {
+                Err(SyncError::Cancelled) => return Ok(()),
+                other => other?,
+            }
+        }
+    }
+
+    async fn session(&self, cancel: &CancellationToken, attempt: &mut u32) -> Result<()> {
+        let at = SyncError::at(self.endpoint.name());
+        let opening = async {
+            let mut source = self.endpoint.source(self.kind).await.map_err(&at)?;
+            let prepared = source.prepare(&self.tables).await.map_err(&at)?;
+            let (server, after) = self.begin(&prepared)?;
+            let stream = source.stream(&self.tables, &after, &server).await.map_err(&at)?;
+            Ok::<_, SyncError>((source, server, stream))
+        };
+        let (_source, server, mut stream): (Box<dyn Source>, _, _) = tokio::select! {
+            () = cancel.cancelled() => return Err(SyncError::Cancelled),
+            opened = opening => opened?,
+        };
+        let tail = self.journal.tail();
+        let position = tail.resume.or(self.journal.origin()?.map(|o| o.start));
+        self.reached.send_replace(Reached {
+            ready: true,
+            server: Some((&server).into()),
+            position,
+            sequence: tail.sequence,
+        });
+        self.follow(&mut *stream, cancel, attempt).await
+    }
+
+    /// Where to read from, and at which server. Nothing resumes at the wrong place.
+    fn begin(&self, prepared: &Prepared) -> Result<(ServerIdentity, Position)> {
+        let Some(origin) = self.journal.origin()? else {
+            let (start, server) = match &self.resume_new_at {
+                Some((position, server)) => (position.clone(), server.clone()),
+                None => (prepared.start.clone(), prepared.server.clone()),
+            };
+            let text = serde_json::to_string(&Server::from(&server)).expect("an identity is plain data");
+            self.journal.begin_at(&Origin { server: text, start: start.clone() })?;
+            return Ok((server, start));
+        };
+        let server: Server = serde_json::from_str(&origin.server).map_err(|e| {
+            let message = format!("reading the journal's origin: {e}; the state directory was changed by hand or by another version");
+            SyncError::stopped("TL-SYNC-STATE-UNREADABLE", message)
+        })?;
+        if prepared.created {
+            let message = format!(
+                "{} had been captured up to {}, but its capture is gone (slot, triggers or change table were removed) and what happened since is lost; \
+                 run `tidelock cleanup --yes`, remove the state directory, and copy anew with `tidelock sync --full`",
+                self.endpoint.name(),
+                self.journal.tail().resume.unwrap_or(origin.start)
+            );
+            return Err(SyncError::stopped("TL-SYNC-CAPTURE-LOST", message));
+        }
+        if server.id != prepared.server.id {
+            let message = format!(
+                "{} is another server now: its journal was recorded at {} {}, and {} {} answers; point the URL back, or use another state directory",
+                self.endpoint.name(),
+                server.product,
+                server.id,
+                prepared.server.product,
+                prepared.server.id
+            );
+            return Err(SyncError::stopped("TL-SYNC-OTHER-SERVER", message));
+        }
+        Ok(((&server).into(), self.journal.tail().resume.unwrap_or(origin.start)))
+    }
+
+    async fn follow(
+        &self,
+        stream: &mut dyn ChangeStream,
+        cancel: &CancellationToken,
+        attempt: &mut u32,
+    ) -> Result<()> {
+        let at = SyncError::at(self.endpoint.name());
+        let mut durable = self.journal.durable();
+        loop {
+            tokio::select! {
+                biased;
+                () = cancel.cancelled() => return Ok(()),
+                changed = durable.changed() => {
+                    changed.map_err(|_| JournalError::Closed)?;
+                    let resume = durable.borrow_and_update().resume.clone();
+                    if let Some(resume) = resume {
+                        stream.acknowledge(&resume).await.map_err(&at)?;
+                    }
+                }
+                batch = stream.next() => {
+                    let batch = Arc::new(batch.map_err(&at)?);
+                    *attempt = 0;
+                    self.append(&batch, cancel).await?;
+                    let resume = batch.resume().cloned();
+                    self.reached.send_modify(|reached| {
+                        reached.sequence += batch.commits() as u64;
+                        if resume.is_some() {
+                            reached.position = resume;
+                        }
+                    });
+                }
+            }
+        }
+    }
+
+    /// A full journal holds the capture back, loudly; the source keeps its log meanwhile.
+    async fn append(&self, batch: &Arc<tidelock_model::Batch>, cancel: &CancellationToken) -> Result<()> {
+        let mut attempt = 0;
+        loop {
+            match self.journal.append(batch.clone()).await {
+                Err(full @ JournalError::Full { .. }) => {
+                    pause(self.endpoint.name(), full.into(), &mut attempt, &*self.observer, cancel).await?;
+                }
+                other => return Ok(other?),
+            }
+        }
+    }
+}

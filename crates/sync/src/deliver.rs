@@ -1,0 +1,235 @@
+//! One delivery for each flow: `journal → fold → target`, with the checkpoint in the target's transaction.
+//!
+//! What decides is [`assemble`]; here is only what does. A delivery that keeps up is handed batches before they are durable and applies them meanwhile, but
+//! it commits at the target only what the journal has on disk: the checkpoint never stands beyond the journal.
+//!
+//! After any failure the target's transaction is gone and everything begins again from the checkpoint that the target holds.
+
+pub mod assemble;
+
+use crate::apply::{Decided, apply};
+use crate::checkpoint::{JobState, STREAM_LANE, encode};
+use crate::context::{FlowContext, now_micros};
+use crate::observe::Event;
+use crate::{Result, SyncError};
+use assemble::{Assembler, Covers, Step};
+use futures_util::FutureExt;
+use std::time::{Duration, Instant};
+use tidelock_endpoint::Target;
+use tidelock_journal::{Journal, JournalError, Reader, Segment, StateStore};
+use tidelock_model::Position;
+use tokio::sync::watch;
+
+/// How often a place is written down when there was nothing to apply (passed-over transactions).
+const IDLE_CHECKPOINT: Duration = Duration::from_secs(1);
+
+/// One flow's delivery from where it stands.
+pub struct Delivery<'a> {
+    /// The flow.
+    pub context: &'a FlowContext,
+    /// Its source's journal.
+    pub journal: &'a Journal,
+    /// Reads behind the checkpoint.
+    pub reader: Reader,
+    /// Where conflicts are written.
+    pub log: &'a StateStore,
+    /// A session of the target, outside a transaction.
+    pub target: Box<dyn Target>,
+    /// What the target's checkpoint says.
+    pub state: JobState,
+    /// Tells the sequence up to which everything is delivered.
+    pub delivered: &'a watch::Sender<u64>,
+    open: bool,
+    decided: Vec<Decided>,
+    written: Instant,
+}
+
+impl<'a> Delivery<'a> {
+    /// Ready to run.
+    pub fn new(
+        context: &'a FlowContext,
+        journal: &'a Journal,
+        reader: Reader,
+        log: &'a StateStore,
+        target: Box<dyn Target>,
+        state: JobState,
+        delivered: &'a watch::Sender<u64>,
+    ) -> Self {
+        Delivery {
+            context,
+            journal,
+            reader,
+            log,
+            target,
+            state,
+            delivered,
+            open: false,
+            decided: Vec::new(),
+            written: Instant::now(),
+        }
+    }
+
+    /// Delivers until asked to stop, then writes down where it is. `skip_to`: the journal begins before the place where the job stands.
+    pub async fn run(mut self, skip_to: Option<Position>) -> Result<()> {
+        let source = self.context.source.clone();
+        let name = self.context.flow.source.clone();
+        let covers = move |mark: &Position, at: &str| source.covers(mark, at).map_err(SyncError::at(&name));
+        let flow = self.context.flow.clone();
+        let mut assembler =
+            Assembler::new(&flow.target, flow.tables.clone(), self.state.sequence, flow.batch_size);
+        assembler.set_marks(self.state.marks.clone());
+        assembler.skip_to(skip_to);
+        let cancel = self.context.cancel.clone();
+        loop {
+            let segment = match self.reader.next().now_or_never() {
+                Some(segment) => segment?,
+                None => {
+                    self.idle(&mut assembler).await?;
+                    let pause = tokio::time::sleep(IDLE_CHECKPOINT);
+                    tokio::select! {
+                        biased;
+                        () = cancel.cancelled() => break,
+                        segment = self.reader.next() => segment?,
+                        () = pause, if self.state.sequence < assembler.sequence && !assembler.is_inside() => {
+                            self.checkpoint(&mut assembler).await?;
+                            continue;
+                        }
+                    }
+                }
+            };
+            if cancel.is_cancelled() {
+                break;
+            }
+            self.segment(&segment, &mut assembler, &covers).await?;
+        }
+        if self.open {
+            self.target.rollback().await.map_err(SyncError::at(&flow.target))?;
+        } else if !assembler.is_inside()
+            && !assembler.is_pending()
+            && self.state.sequence < assembler.sequence
+        {
+            self.checkpoint(&mut assembler).await?;
+        }
+        Ok(())
+    }
+
+    async fn segment(
+        &mut self,
+        segment: &Segment,
+        assembler: &mut Assembler,
+        covers: &Covers<'_>,
+    ) -> Result<()> {
+        for record in segment.batch.records() {
+            let record = record?;
+            loop {
+                match assembler.offer(&record, covers)? {
+                    Step::Taken => break,
+                    Step::TakenApply => {
+                        self.apply(assembler).await?;
+                        break;
+                    }
+                    Step::TakenCommit => {
+                        self.commit(assembler).await?;
+                        break;
+                    }
+                    Step::Apply => self.apply(assembler).await?,
+                    Step::Commit => self.commit(assembler).await?,
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Nothing more is there to read.
+    async fn idle(&mut self, assembler: &mut Assembler) -> Result<()> {
+        if assembler.wants_commit_when_idle() {
+            self.commit(assembler).await?;
+        }
+        if !assembler.is_inside() && !assembler.is_pending() {
+            self.delivered.send_replace(assembler.sequence);
+            if self.state.sequence < assembler.sequence && self.written.elapsed() >= IDLE_CHECKPOINT {
+                self.checkpoint(assembler).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn begin(&mut self, origin: Option<&str>) -> Result<()> {
+        if !self.open {
+            let flow = &self.context.flow;
+            self.target.begin(origin.unwrap_or(&flow.source)).await.map_err(SyncError::at(&flow.target))?;
+            self.open = true;
+        }
+        Ok(())
+    }
+
+    async fn apply(&mut self, assembler: &mut Assembler) -> Result<()> {
+        self.begin(assembler.origin()).await?;
+        apply(self.context, &mut *self.target, &assembler.fold, &mut self.decided).await?;
+        assembler.applied();
+        Ok(())
+    }
+
+    async fn commit(&mut self, assembler: &mut Assembler) -> Result<()> {
+        let changes = assembler.fold.changes();
+        self.begin(assembler.origin()).await?;
+        apply(self.context, &mut *self.target, &assembler.fold, &mut self.decided).await?;
+        self.write_checkpoint(assembler).await?;
+        self.open = false;
+        self.report(assembler, changes)?;
+        assembler.committed();
+        Ok(())
+    }
+
+    /// Writes down a place that was reached without anything to apply.
+    async fn checkpoint(&mut self, assembler: &mut Assembler) -> Result<()> {
+        self.begin(None).await?;
+        self.write_checkpoint(assembler).await?;
+        self.open = false;
+        Ok(())
+    }
+
+    async fn write_checkpoint(&mut self, assembler: &Assembler) -> Result<()> {
+        durable(self.journal, assembler.sequence).await?;
+        self.state.sequence = assembler.sequence;
+        if let Some(position) = &assembler.position {
+            self.state.position = position.clone();
+        }
+        self.state.marks = assembler.marks().to_vec();
+        let flow = &self.context.flow;
+        let checkpoint = encode(&flow.job, STREAM_LANE, &self.state);
+        self.target.commit(&checkpoint, &[]).await.map_err(SyncError::at(&flow.target))?;
+        self.journal.confirm(&reader_name(&flow.job, &flow.target), assembler.sequence);
+        self.written = Instant::now();
+        if !assembler.is_inside() {
+            self.delivered.send_replace(assembler.sequence);
+        }
+        Ok(())
+    }
+
+    fn report(&mut self, assembler: &Assembler, changes: u64) -> Result<()> {
+        let context = self.context;
+        crate::conflicts::record(context, self.log, &std::mem::take(&mut self.decided))?;
+        let lag_micros = if assembler.time > 0 { (now_micros() - assembler.time).max(0) } else { 0 };
+        context.observer.event(&Event::Applied {
+            job: context.flow.job.clone(),
+            flow: context.name(),
+            transactions: assembler.transactions,
+            changes,
+            lag_micros,
+        });
+        Ok(())
+    }
+}
+
+/// Waits until the journal has everything up to `sequence` on disk.
+async fn durable(journal: &Journal, sequence: u64) -> Result<()> {
+    let mut durable = journal.durable();
+    durable.wait_for(|d| d.sequence >= sequence).await.map_err(|_| JournalError::Closed)?;
+    Ok(())
+}
+
+/// A flow's name as a reader of its source's journal.
+pub fn reader_name(job: &str, target: &str) -> String {
+    format!("{job} → {target}")
+}

@@ -1,0 +1,186 @@
+//! One flow from wherever its target says it stands: create tables, copy what was never copied, then follow.
+
+use crate::capture::Reached;
+use crate::checkpoint::{JobState, Progress, STREAM_LANE, Server, encode};
+use crate::context::{FlowContext, pause};
+use crate::deliver::{Delivery, reader_name};
+use crate::mapping::TableMap;
+use crate::snapshot;
+use crate::{Result, SyncError};
+use std::cmp::Ordering;
+use std::sync::Arc;
+use tidelock_endpoint::Target;
+use tidelock_journal::{Journal, StateStore};
+use tidelock_model::Position;
+use tokio::sync::watch;
+
+/// How far back in a journal that was there before a new job begins: transactions that the journal holds but that the copy's view might just miss.
+const SLACK: u64 = 10_000;
+
+/// A flow with everything that its tries share.
+pub struct FlowRun {
+    /// The flow and its endpoints.
+    pub context: FlowContext,
+    /// Its source's journal.
+    pub journal: Journal,
+    /// Plans of chunks, conflicts.
+    pub state: Arc<StateStore>,
+    /// How far the source was read.
+    pub reached: watch::Receiver<Reached>,
+    /// How far the target is.
+    pub delivered: watch::Sender<u64>,
+    /// Tables to copy again although they were copied (source names); emptied when that is done.
+    pub again: std::sync::Mutex<Vec<tidelock_model::TableName>>,
+}
+
+impl FlowRun {
+    /// Runs until asked to stop. An error is final: what can be retried is retried here.
+    pub async fn run(&self) -> Result<()> {
+        let context = &self.context;
+        let mut attempt = 0;
+        loop {
+            let before = *self.delivered.borrow();
+            match self.attempt().await {
+                Ok(()) | Err(SyncError::Cancelled) => {
+                    context.phase("stopped");
+                    return Ok(());
+                }
+                Err(error) => {
+                    if *self.delivered.borrow() > before {
+                        attempt = 0;
+                    }
+                    match pause(&context.flow.job, error, &mut attempt, &*context.observer, &context.cancel)
+                        .await
+                    {
+                        Err(SyncError::Cancelled) => return Ok(()),
+                        other => other?,
+                    }
+                }
+            }
+        }
+    }
+
+    async fn attempt(&self) -> Result<()> {
+        let context = &self.context;
+        context.phase("starting");
+        let cancel = context.cancel.clone();
+        tokio::select! {
+            () = cancel.cancelled() => return Err(SyncError::Cancelled),
+            ready = self.ready() => ready?,
+        }
+        let at = SyncError::at(&context.flow.target);
+        let mut target = context.target.target(&context.flow.job).await.map_err(&at)?;
+        let engine = context.source.capabilities().engine;
+        let tables: Vec<_> = context.flow.tables.iter().map(|t| t.target.clone()).collect();
+        target.prepare(engine, &tables).await.map_err(&at)?;
+        let progress = Progress::read(&target.checkpoints().await.map_err(&at)?)?;
+        let (mut state, skip_to, after) = self.place(progress.stream.as_ref())?;
+        let name = reader_name(&context.flow.job, &context.flow.target);
+        let reader = self.journal.reader(&name, after)?;
+        if progress.stream.is_none() {
+            self.write(&mut *target, &state, &[]).await?;
+        }
+        self.copy(&mut *target, &mut state, &progress).await?;
+        context.phase("following");
+        let delivery =
+            Delivery::new(context, &self.journal, reader, &self.state, target, state, &self.delivered);
+        delivery.run(skip_to).await
+    }
+
+    async fn ready(&self) -> Result<()> {
+        let mut reached = self.reached.clone();
+        reached.wait_for(|r| r.ready).await.map(drop).map_err(|_| SyncError::Cancelled)
+    }
+
+    /// Where delivery begins: the state, the position to pass over, and the journal's sequence to read behind.
+    fn place(&self, stream: Option<&JobState>) -> Result<(JobState, Option<Position>, u64)> {
+        let reached = self.reached.borrow().clone();
+        let status = self.journal.status();
+        let start = self.journal.origin()?.map(|o| o.start);
+        let (Some(start), server) = (start, reached.server) else {
+            return Err(SyncError::stopped(
+                "TL-SYNC-NO-BEGINNING",
+                "the journal has no beginning although its capture runs; please report this",
+            ));
+        };
+        let Some(state) = stream else {
+            let after = status.last.saturating_sub(SLACK).max(status.first.saturating_sub(1));
+            let position = reached.position.unwrap_or(start);
+            let state = JobState {
+                journal: self.journal.id().to_owned(),
+                sequence: after,
+                position,
+                server,
+                copied: vec![],
+                marks: vec![],
+            };
+            return Ok((state, None, after));
+        };
+        if state.journal == self.journal.id() {
+            return Ok((state.clone(), None, state.sequence));
+        }
+        self.other_journal(state, start, server, status.first)
+    }
+
+    /// The job was delivered from another journal: this one must hold everything behind the job's position.
+    fn other_journal(
+        &self,
+        state: &JobState,
+        start: Position,
+        server: Option<Server>,
+        first: u64,
+    ) -> Result<(JobState, Option<Position>, u64)> {
+        let context = &self.context;
+        let same_server = state.server.as_ref().zip(server.as_ref()).is_some_and(|(a, b)| a.id == b.id);
+        let order =
+            context.source.compare(&start, &state.position).map_err(SyncError::at(&context.flow.source))?;
+        if !same_server || order == Ordering::Greater || first > 1 {
+            let message = format!(
+                "{} stands at {} of {}, but this state directory's journal begins at {}: what lies between is not there; use the state directory that the \
+                 job ran with, or copy anew with `tidelock sync {} --full`",
+                context.flow.job, state.position, context.flow.source, start, context.flow.job
+            );
+            return Err(SyncError::stopped("TL-SYNC-POSITION-LOST", message));
+        }
+        let skip_to = (order == Ordering::Less).then(|| state.position.clone());
+        let state = JobState { journal: self.journal.id().to_owned(), sequence: 0, server, ..state.clone() };
+        Ok((state, skip_to, 0))
+    }
+
+    async fn copy(&self, target: &mut dyn Target, state: &mut JobState, progress: &Progress) -> Result<()> {
+        let context = &self.context;
+        let again = self.again.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
+        let wanted =
+            |t: &&Arc<TableMap>| !state.copied.contains(&t.source.name) || again.contains(&t.source.name);
+        let tables: Vec<Arc<TableMap>> = context.flow.tables.iter().filter(wanted).cloned().collect();
+        if tables.is_empty() {
+            return Ok(());
+        }
+        context.phase("snapshot");
+        let marks = snapshot::run(context, target, &tables, &progress.chunks, Some(&self.state)).await?;
+        let engine = context.source.capabilities().engine;
+        let all: Vec<_> = context.flow.tables.iter().map(|t| t.target.clone()).collect();
+        target.finish(engine, &all).await.map_err(SyncError::at(&context.flow.target))?;
+        for map in &tables {
+            state.marks.retain(|m| m.table != map.source.name);
+            if !state.copied.contains(&map.source.name) {
+                state.copied.push(map.source.name.clone());
+            }
+        }
+        state.marks.extend(marks);
+        let lanes =
+            Progress::read(&target.checkpoints().await.map_err(SyncError::at(&context.flow.target))?)?;
+        let lanes: Vec<String> = lanes.chunks.iter().map(|c| c.lane()).collect();
+        self.write(target, state, &lanes).await?;
+        self.state.forget_plans(&snapshot::plan_name(context))?;
+        self.again.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clear();
+        Ok(())
+    }
+
+    async fn write(&self, target: &mut dyn Target, state: &JobState, remove: &[String]) -> Result<()> {
+        let flow = &self.context.flow;
+        let at = SyncError::at(&flow.target);
+        target.begin(&flow.source).await.map_err(&at)?;
+        target.commit(&encode(&flow.job, STREAM_LANE, state), remove).await.map_err(&at)
+    }
+}

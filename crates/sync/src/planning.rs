@@ -1,0 +1,177 @@
+//! Looking at both sides of a job and planning its flows, with everything that is in the way.
+
+use crate::context::FlowContext;
+use crate::job::{Job, Route};
+use crate::observe::Observer;
+use crate::plan::{Flow, Side, plan};
+use crate::{Result, SyncError};
+use serde::Serialize;
+use std::sync::Arc;
+use tidelock_endpoint::{Ask, CaptureKind, Endpoint, Finding, Inspection, Role, Severity};
+use tokio_util::sync::CancellationToken;
+
+/// What `check` found for one direction of a job.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    /// The job.
+    pub job: String,
+    /// Read from.
+    pub source: String,
+    /// Written to.
+    pub target: String,
+    /// How the source is read, and why.
+    pub capture: String,
+    /// The tables that would flow.
+    pub tables: Vec<String>,
+    /// Everything found, at either end and between them.
+    pub findings: Vec<Finding>,
+}
+
+impl Report {
+    /// Nothing is in the way.
+    pub fn is_ready(&self) -> bool {
+        self.findings.iter().all(|f| f.severity != Severity::Error)
+    }
+}
+
+/// One direction of a job, planned.
+pub struct Planning {
+    /// What would flow.
+    pub flow: Flow,
+    /// What was found.
+    pub report: Report,
+    /// The flow with its endpoints.
+    pub context: FlowContext,
+}
+
+/// What a job is planned for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// To be followed: the log and the privileges for it must be there.
+    Follow,
+    /// To be read once: the tables must be readable, no more.
+    ReadOnce,
+}
+
+/// Plans one direction of a job.
+pub async fn direction(
+    job: &Job,
+    purpose: Purpose,
+    source: &Arc<dyn Endpoint>,
+    target: &Arc<dyn Endpoint>,
+    observer: &Arc<dyn Observer>,
+    cancel: &CancellationToken,
+) -> Result<Planning> {
+    let capture = capture_of(&**source, job.capture);
+    let role = match (purpose, &job.route) {
+        (Purpose::ReadOnce, _) => Role::SnapshotSource,
+        (Purpose::Follow, Route::OneWay { .. }) => Role::Source(capture),
+        (Purpose::Follow, Route::Between(..)) => Role::TwoWaySource(capture),
+    };
+    let all = |role| Ask { role, tables: None };
+    let (there, here) = tokio::try_join!(inspect(source, all(role)), inspect(target, all(Role::Target)))?;
+    let (rules, mut findings) = select_tables(job, source.name(), &there);
+    // Findings about tables that are none of this job's are not its business: look again, at its own only.
+    let own = rules.iter().map(|(t, _)| t.name.clone()).collect();
+    let there = inspect(source, Ask { role, tables: Some(own) }).await?;
+    let sides =
+        (Side { endpoint: &**source, inspection: &there }, Side { endpoint: &**target, inspection: &here });
+    let (flow, between) = plan(&job.name, sides.0, sides.1, &rules, job.batch_size, job.conflicts.as_ref());
+    let own = flow.tables.iter().map(|t| t.target.name.clone()).collect();
+    let here = inspect(target, Ask { role: Role::Target, tables: Some(own) }).await?;
+    findings.extend(there.findings);
+    findings.extend(here.findings);
+    findings.extend(between);
+    dedup(&mut findings);
+    let report = Report {
+        job: job.name.clone(),
+        source: source.name().to_owned(),
+        target: target.name().to_owned(),
+        capture: capture_text(&**source, job.capture, capture),
+        tables: rules.iter().map(|(t, _)| t.name.to_string()).collect(),
+        findings,
+    };
+    let context = FlowContext {
+        flow: Arc::new(flow.clone()),
+        source: source.clone(),
+        target: target.clone(),
+        capture,
+        observer: observer.clone(),
+        cancel: cancel.clone(),
+    };
+    Ok(Planning { flow, report, context })
+}
+
+/// Refuses the job in one error that lists everything in the way.
+pub fn refuse_errors(job: &Job, plannings: &[Planning]) -> Result<()> {
+    let mut errors: Vec<String> = plannings
+        .iter()
+        .flat_map(|p| &p.report.findings)
+        .filter(|f| f.severity == Severity::Error)
+        .map(sentence)
+        .collect();
+    errors.dedup();
+    if errors.is_empty() {
+        Ok(())
+    } else {
+        Err(SyncError::Refused { job: job.name.clone(), findings: errors })
+    }
+}
+
+async fn inspect(endpoint: &Arc<dyn Endpoint>, ask: Ask) -> Result<Inspection> {
+    endpoint.inspect(&ask).await.map_err(SyncError::at(endpoint.name()))
+}
+
+fn capture_of(endpoint: &dyn Endpoint, asked: Option<CaptureKind>) -> CaptureKind {
+    let best = endpoint.capabilities().captures.first().copied();
+    asked.or(best).unwrap_or(CaptureKind::Log)
+}
+
+fn capture_text(endpoint: &dyn Endpoint, asked: Option<CaptureKind>, taken: CaptureKind) -> String {
+    let name = match taken {
+        CaptureKind::Log => "log",
+        CaptureKind::Trigger => "trigger",
+    };
+    let why = if asked.is_some() { "as configured" } else { "the best that it offers" };
+    format!("{name} ({why}, {})", endpoint.capabilities().engine)
+}
+
+type Selected = Vec<(Arc<tidelock_model::Table>, crate::job::TableRule)>;
+
+/// The tables of the source that a job asks for, and what it asks for in vain.
+fn select_tables(job: &Job, source: &str, inspection: &Inspection) -> (Selected, Vec<Finding>) {
+    let rules: Selected =
+        inspection.tables.iter().filter_map(|t| Some((t.clone(), job.tables.rule(&t.name)?))).collect();
+    let mut findings = Vec::new();
+    for name in job.tables.spelled_out() {
+        if !inspection.tables.iter().any(|t| crate::job::matches(name, &t.name)) {
+            let has: Vec<String> = inspection.tables.iter().map(|t| t.name.to_string()).take(30).collect();
+            let message = format!("{source} has no such table; it has: {}", has.join(", "));
+            findings.push(Finding::new(Severity::Error, "TL-PLAN-NO-TABLE", name, message));
+        }
+    }
+    if rules.is_empty() && findings.is_empty() {
+        findings.push(Finding::new(
+            Severity::Error,
+            "TL-PLAN-NOTHING",
+            &job.name,
+            format!("no table of {source} is selected"),
+        ));
+    }
+    (rules, findings)
+}
+
+fn dedup(findings: &mut Vec<Finding>) {
+    let mut seen = Vec::new();
+    findings.retain(|f| {
+        let new = !seen.contains(f);
+        seen.push(f.clone());
+        new
+    });
+    findings.sort_by_key(|f| std::cmp::Reverse(f.severity));
+}
+
+fn sentence(finding: &Finding) -> String {
+    let remedy = finding.remedy.as_deref().map(|r| format!(": {r}")).unwrap_or_default();
+    format!("{}: {} ({}){remedy}", finding.subject, finding.message, finding.code)
+}

@@ -1,0 +1,305 @@
+//! The first copy: `source.snapshot(chunk) → the same mapping → target.load(chunk, chunk mark)`, in parallel and resumable.
+//!
+//! Capture already runs, so that the journal holds whatever the copy misses. Every chunk commits together with a mark that tells the view it was read from;
+//! a chunk that has its mark is never loaded again, and the stream passes over transactions that all of a table's views hold.
+//!
+//! Invariant: a chunk's rows and its mark are at the target together or not at all. The plan of chunks is kept, because a mark only means
+//! something within its plan; when it is lost every chunk is loaded again, by key, and nothing is passed over on account of the new view alone.
+
+use crate::apply::{Decided, apply};
+use crate::checkpoint::{ChunkState, TableMark, encode};
+use crate::context::FlowContext;
+use crate::fold::Fold;
+use crate::mapping::TableMap;
+use crate::observe::Event;
+use crate::{Result, SyncError};
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError};
+use tidelock_endpoint::{Chunk, ChunkReader, Loader, Snapshot, Target, WriteMode};
+use tidelock_journal::StateStore;
+use tidelock_model::{Change, Operation, Position, Rows, TableName};
+use tokio::sync::mpsc;
+
+/// Rows that a chunk should have.
+const CHUNK_ROWS: u64 = 100_000;
+/// Readers and loaders side by side, at most.
+const WORKERS: usize = 4;
+
+struct Work {
+    map: Arc<TableMap>,
+    chunk: Chunk,
+    mode: WriteMode,
+}
+
+/// Copies `tables`. `done` are the chunks already at the target. Returns the views they were read from, for tables that were empty before.
+pub async fn run(
+    context: &FlowContext,
+    target: &mut dyn Target,
+    tables: &[Arc<TableMap>],
+    done: &[ChunkState],
+    state: Option<&StateStore>,
+) -> Result<Vec<TableMark>> {
+    let at_source = SyncError::at(&context.flow.source);
+    let mut source = context.source.source(context.capture).await.map_err(&at_source)?;
+    let parallel = context.target.capabilities().parallel_loads.clamp(1, WORKERS);
+    let workers = if context.flow.two_way.is_some() { 1 } else { parallel };
+    let read: Vec<_> = tables.iter().map(|t| t.source.clone()).collect();
+    let snapshot = source.snapshot(&read, workers).await.map_err(&at_source)?;
+    let mut marks: BTreeMap<TableName, Vec<Position>> = BTreeMap::new();
+    let mut queue = VecDeque::new();
+    let mut loaded: BTreeMap<String, u64> = BTreeMap::new();
+    for map in tables {
+        let (chunks, planned_before) = chunks(context, &*snapshot, map, state).await?;
+        let table = &map.source.name;
+        let of_table: Vec<&ChunkState> = done.iter().filter(|d| d.table == *table).collect();
+        let resumed = planned_before && !of_table.is_empty();
+        let empty = target.is_empty(&map.target).await.map_err(SyncError::at(&context.flow.target))?;
+        let mode = if empty { WriteMode::Insert } else { WriteMode::Upsert };
+        if empty || resumed {
+            let mut views: Vec<Position> = of_table.iter().map(|d| d.mark.clone()).collect();
+            views.push(snapshot.mark().clone());
+            views.dedup();
+            marks.insert(table.clone(), views);
+        }
+        let kept: u64 = if resumed { of_table.iter().map(|d| d.rows).sum() } else { 0 };
+        loaded.insert(table.to_string(), kept);
+        let rows = chunks.iter().map(|c| c.estimate).sum();
+        context.observer.event(&Event::TablePlanned {
+            job: context.flow.job.clone(),
+            table: table.to_string(),
+            rows,
+        });
+        for chunk in chunks {
+            if !(resumed && of_table.iter().any(|d| d.number == chunk.number)) {
+                queue.push_back(Work { map: map.clone(), chunk, mode });
+            }
+        }
+    }
+    let left = Left::new(context, &queue, loaded);
+    let queue = Mutex::new(queue);
+    if context.flow.two_way.is_some() {
+        merge(context, target, &*snapshot, &queue, &left, state).await?;
+    } else {
+        let mut workers: Vec<_> = Vec::new();
+        for _ in 0..parallel {
+            workers.push(worker(
+                context,
+                target.loader().await.map_err(SyncError::at(&context.flow.target))?,
+                &*snapshot,
+                &queue,
+                &left,
+            ));
+        }
+        futures_util::future::try_join_all(workers).await?;
+    }
+    Ok(marks.into_iter().map(|(table, marks)| TableMark { table, marks }).collect())
+}
+
+/// The table's chunks: those planned before, if their plan is still there.
+async fn chunks(
+    context: &FlowContext,
+    snapshot: &dyn Snapshot,
+    map: &TableMap,
+    state: Option<&StateStore>,
+) -> Result<(Vec<Chunk>, bool)> {
+    let (job, table) = (plan_name(context), map.source.name.to_string());
+    if let Some(plan) = state.map(|s| s.plan(&job, &table)).transpose()?.flatten() {
+        if let Ok(chunks) = serde_json::from_str(&plan) {
+            return Ok((chunks, true));
+        }
+    }
+    let chunks =
+        snapshot.chunks(&map.source, CHUNK_ROWS).await.map_err(SyncError::at(&context.flow.source))?;
+    if let Some(state) = state {
+        let plan = serde_json::to_string(&chunks).expect("chunks are plain data");
+        state.save_plan(&job, &table, &plan)?;
+    }
+    Ok((chunks, false))
+}
+
+/// Under which a flow's plans are kept.
+pub fn plan_name(context: &FlowContext) -> String {
+    crate::deliver::reader_name(&context.flow.job, &context.flow.target)
+}
+
+/// Counts chunks down, so that a table's end can be told.
+struct Left<'a> {
+    context: &'a FlowContext,
+    tables: Mutex<BTreeMap<String, (usize, u64)>>,
+}
+
+impl<'a> Left<'a> {
+    fn new(context: &'a FlowContext, queue: &VecDeque<Work>, loaded: BTreeMap<String, u64>) -> Self {
+        let mut tables: BTreeMap<String, (usize, u64)> =
+            loaded.into_iter().map(|(t, rows)| (t, (0, rows))).collect();
+        for work in queue {
+            tables.entry(work.map.source.name.to_string()).or_default().0 += 1;
+        }
+        Left { context, tables: Mutex::new(tables) }
+    }
+
+    fn rows(&self, table: &TableName, rows: u64) {
+        let (job, table) = (self.context.flow.job.clone(), table.to_string());
+        self.context.observer.event(&Event::Rows { job, table, rows });
+    }
+
+    fn chunk_done(&self, table: &TableName, rows: u64) {
+        let table = table.to_string();
+        let mut tables = self.tables.lock().unwrap_or_else(PoisonError::into_inner);
+        let entry = tables.entry(table.clone()).or_default();
+        *entry = (entry.0.saturating_sub(1), entry.1 + rows);
+        if entry.0 == 0 {
+            self.context.observer.event(&Event::TableDone {
+                job: self.context.flow.job.clone(),
+                table,
+                rows: entry.1,
+            });
+        }
+    }
+}
+
+fn next(queue: &Mutex<VecDeque<Work>>) -> Option<Work> {
+    queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
+}
+
+async fn worker(
+    context: &FlowContext,
+    mut loader: Box<dyn Loader>,
+    snapshot: &dyn Snapshot,
+    queue: &Mutex<VecDeque<Work>>,
+    left: &Left<'_>,
+) -> Result<()> {
+    let flow = &context.flow;
+    let (at_source, at_target) = (SyncError::at(&flow.source), SyncError::at(&flow.target));
+    let mut reader = Some(snapshot.reader().await.map_err(&at_source)?);
+    while let Some(work) = next(queue) {
+        if context.cancel.is_cancelled() {
+            return Err(SyncError::Cancelled);
+        }
+        let mut pipe =
+            Pipe::open(reader.take().expect("given back below"), work.map.clone(), work.chunk.clone());
+        let mut count = 0;
+        loader.begin(&work.map.target, work.mode, &flow.source).await.map_err(&at_target)?;
+        while let Some(rows) = pipe.next(context).await? {
+            loader.load(&rows).await.map_err(&at_target)?;
+            count += rows.len() as u64;
+            left.rows(&work.map.source.name, rows.len() as u64);
+        }
+        let mark = ChunkState {
+            table: work.map.source.name.clone(),
+            number: work.chunk.number,
+            mark: snapshot.mark().clone(),
+            rows: count,
+        };
+        loader.commit(&encode(&flow.job, mark.lane(), &mark)).await.map_err(&at_target)?;
+        left.chunk_done(&work.map.source.name, count);
+        reader = Some(pipe.close(context).await?);
+    }
+    Ok(())
+}
+
+/// Two-way: rows are not loaded over what is there, but held against it like every other change.
+async fn merge(
+    context: &FlowContext,
+    target: &mut dyn Target,
+    snapshot: &dyn Snapshot,
+    queue: &Mutex<VecDeque<Work>>,
+    left: &Left<'_>,
+    log: Option<&StateStore>,
+) -> Result<()> {
+    let flow = &context.flow;
+    let (at_source, at_target) = (SyncError::at(&flow.source), SyncError::at(&flow.target));
+    let mut reader = Some(snapshot.reader().await.map_err(&at_source)?);
+    while let Some(work) = next(queue) {
+        let mut pipe = Pipe::open(
+            reader.take().expect("given back below"),
+            Arc::new(TableMap::unchanged(&work.map.source)),
+            work.chunk.clone(),
+        );
+        let (mut count, mut decided) = (0, Vec::<Decided>::new());
+        target.begin(&flow.source).await.map_err(&at_target)?;
+        while let Some(rows) = pipe.next(context).await? {
+            let mut fold = Fold::default();
+            for image in rows.images() {
+                fold.add(
+                    &work.map,
+                    &Change {
+                        table: &work.map.source,
+                        operation: Operation::Insert,
+                        before: None,
+                        after: Some(image?),
+                    },
+                )?;
+            }
+            apply(context, target, &fold, &mut decided).await?;
+            count += rows.len() as u64;
+            left.rows(&work.map.source.name, rows.len() as u64);
+        }
+        let mark = ChunkState {
+            table: work.map.source.name.clone(),
+            number: work.chunk.number,
+            mark: snapshot.mark().clone(),
+            rows: count,
+        };
+        target.commit(&encode(&flow.job, mark.lane(), &mark), &[]).await.map_err(&at_target)?;
+        if let Some(log) = log {
+            crate::conflicts::record(context, log, &decided)?;
+        }
+        left.chunk_done(&work.map.source.name, count);
+        reader = Some(pipe.close(context).await?);
+    }
+    Ok(())
+}
+
+/// Reads and maps a chunk ahead of whoever loads it, a few batches far.
+struct Pipe {
+    rows: mpsc::Receiver<Result<Rows>>,
+    task: tokio::task::JoinHandle<tidelock_endpoint::Result<Box<dyn ChunkReader>>>,
+}
+
+impl Pipe {
+    fn open(mut reader: Box<dyn ChunkReader>, map: Arc<TableMap>, chunk: Chunk) -> Pipe {
+        let (send, rows) = mpsc::channel(2);
+        let task = tokio::spawn(async move {
+            reader.open(&map.source, &chunk).await?;
+            while let Some(rows) = reader.next().await? {
+                let mapped = map.rows(rows).map_err(SyncError::from);
+                if send.send(mapped).await.is_err() {
+                    break;
+                }
+            }
+            Ok(reader)
+        });
+        Pipe { rows, task }
+    }
+
+    async fn next(&mut self, context: &FlowContext) -> Result<Option<Rows>> {
+        tokio::select! {
+            () = context.cancel.cancelled() => Err(SyncError::Cancelled),
+            rows = self.rows.recv() => match rows {
+                Some(rows) => rows.map(Some),
+                None => self.failed(context).await.map(|()| None),
+            }
+        }
+    }
+
+    /// The end of the rows is only the end of the chunk when the reader did not fail.
+    async fn failed(&mut self, context: &FlowContext) -> Result<()> {
+        if !self.task.is_finished() {
+            tokio::task::yield_now().await;
+        }
+        let joined = (&mut self.task).await.map_err(broken)?;
+        let reader = joined.map_err(SyncError::at(&context.flow.source))?;
+        self.task = tokio::spawn(async move { Ok(reader) });
+        Ok(())
+    }
+
+    async fn close(self, context: &FlowContext) -> Result<Box<dyn ChunkReader>> {
+        drop(self.rows);
+        self.task.await.map_err(broken)?.map_err(SyncError::at(&context.flow.source))
+    }
+}
+
+fn broken(error: tokio::task::JoinError) -> SyncError {
+    SyncError::stopped("TL-SYNC-TASK", format!("reading a chunk broke: {error}"))
+}
