@@ -3,13 +3,15 @@
 //! Invariants: batches go into the journal in the order of the stream and each once; the source is told that it may forget a place only when the
 //! journal has it on disk; after any break reading resumes behind the last batch that the journal accepted, at the same server, or not at all.
 
+pub mod since;
+
 use crate::checkpoint::Server;
 use crate::context::pause;
 use crate::observe::Observer;
 use crate::{Result, SyncError};
 use std::sync::Arc;
 use tidelock_endpoint::{CaptureKind, ChangeStream, Endpoint, Prepared, ServerIdentity, Source};
-use tidelock_journal::{Journal, JournalError, Origin};
+use tidelock_journal::{Journal, JournalError, Origin, StateStore};
 use tidelock_model::{Position, TableName};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -39,6 +41,8 @@ pub struct Capture {
     pub journal: Journal,
     /// Where a journal that is new begins when jobs already stand somewhere: the state was lost, the targets were not.
     pub resume_new_at: Option<(Position, ServerIdentity)>,
+    /// Where it is written since when each table is captured.
+    pub state: Arc<StateStore>,
     /// Who watches.
     pub observer: Arc<dyn Observer>,
     /// Tells how far it is.
@@ -76,6 +80,7 @@ impl Capture {
             opened = opening => opened?,
         };
         let tail = self.journal.tail();
+        since::remember(&self.state, self.endpoint.name(), &self.tables, tail.sequence)?;
         let position = tail.resume.or(self.journal.origin()?.map(|o| o.start));
         self.reached.send_replace(Reached {
             ready: true,

@@ -223,7 +223,7 @@ impl<'a> Delivery<'a> {
 }
 
 /// Waits until the journal has everything up to `sequence` on disk.
-async fn durable(journal: &Journal, sequence: u64) -> Result<()> {
+pub async fn durable(journal: &Journal, sequence: u64) -> Result<()> {
     let mut durable = journal.durable();
     durable.wait_for(|d| d.sequence >= sequence).await.map_err(|_| JournalError::Closed)?;
     Ok(())

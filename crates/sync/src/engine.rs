@@ -3,10 +3,11 @@
 use crate::capture::{Capture, Reached};
 use crate::checkpoint::Progress;
 use crate::flow::FlowRun;
-use crate::job::Job;
+use crate::job::{Job, Route};
 use crate::observe::Observer;
 use crate::planning::{self, Planning, Purpose, Report};
-use crate::running::{Captured, Running};
+use crate::running::{Captured, Ended, Running};
+use crate::status::{self, JobStatus, Keeper};
 use crate::verify::{self, TableReport};
 use crate::{Result, SyncError};
 use serde::Serialize;
@@ -14,6 +15,7 @@ use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 use tidelock_endpoint::{Cleanup, Endpoint, ServerIdentity};
 use tidelock_journal::{Journal, JournalOptions, StateLock, StateOptions, StateStore};
 use tidelock_model::{Position, TableName};
@@ -44,6 +46,17 @@ pub struct Planned {
     pub target: String,
     /// The statements that a run would execute there.
     pub statements: Vec<String>,
+}
+
+/// What is known of jobs and journals.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Status {
+    /// A tidelock works with this state directory now.
+    pub running: bool,
+    /// The jobs that ever ran.
+    pub jobs: Vec<JobStatus>,
+    /// Each source's journal, as [`JournalStatus`](tidelock_journal::JournalStatus) has it.
+    pub journals: BTreeMap<String, serde_json::Value>,
 }
 
 /// How `sync` is asked to work.
@@ -81,10 +94,17 @@ impl Engine {
         purpose: Purpose,
         cancel: &CancellationToken,
     ) -> Result<Vec<Planning>> {
+        let directions = job.route.directions();
+        let mut opposite: Vec<Vec<TableName>> = vec![Vec::new(); directions.len()];
+        if let [(a, b), _] = directions[..] {
+            let (a, b) = (self.endpoint(a)?, self.endpoint(b)?);
+            opposite = vec![planning::tables_of(job, b).await?, planning::tables_of(job, a).await?];
+        }
         let mut all = Vec::new();
-        for (source, target) in job.route.directions() {
+        for ((source, target), opposite) in directions.into_iter().zip(opposite) {
             let (source, target) = (self.endpoint(source)?, self.endpoint(target)?);
-            all.push(planning::direction(job, purpose, source, target, &self.observer, cancel).await?);
+            let observer = &self.observer;
+            all.push(planning::direction(job, purpose, &opposite, source, target, observer, cancel).await?);
         }
         Ok(all)
     }
@@ -140,7 +160,7 @@ impl Engine {
     pub async fn run(&self, cancel: &CancellationToken) -> Result<()> {
         let jobs = self.select(None)?;
         let running = self.start(&jobs, &SyncOptions::default(), cancel).await?;
-        running.until_stopped(cancel).await
+        running.until_stopped().await
     }
 
     /// Compares both sides of a job; those of a two-way job once, seen from the first endpoint. What differs is read again `rechecks` times.
@@ -160,6 +180,26 @@ impl Engine {
             }
         }
         Ok(reports)
+    }
+
+    /// What every job, and every journal, was doing when it was last written down: within a second when a service runs.
+    pub fn status(&self) -> Result<Status> {
+        let path = self.state.join("state.db");
+        if !path.exists() {
+            return Ok(Status::default());
+        }
+        let store = StateStore::open_to_read(&path)?;
+        let mut all = Status::default();
+        for entry in store.job_statuses()? {
+            if let Some(endpoint) = entry.job.strip_prefix(status::JOURNAL) {
+                let journal = serde_json::from_str(&entry.status).unwrap_or_default();
+                all.journals.insert(endpoint.to_owned(), journal);
+            } else if let Ok(job) = serde_json::from_str(&entry.status) {
+                all.jobs.push(job);
+            }
+        }
+        all.running = StateLock::acquire(&self.state).is_err();
+        Ok(all)
     }
 
     /// Lists, and with `remove` also removes, what tidelock put into the databases of a job, or of all.
@@ -182,44 +222,51 @@ impl Engine {
         options: &SyncOptions,
         cancel: &CancellationToken,
     ) -> Result<Running> {
+        std::fs::create_dir_all(&self.state).map_err(|e| {
+            SyncError::stopped(
+                "TL-SYNC-STATE",
+                format!("making the state directory {}: {e}", self.state.display()),
+            )
+        })?;
         let lock = StateLock::acquire(&self.state)?;
+        let state = Arc::new(StateStore::open(&self.state.join("state.db"), StateOptions::default())?);
+        let keeper = Arc::new(Keeper::new(self.observer.clone()));
+        let observer: Arc<dyn Observer> = keeper.clone();
         let stop = cancel.child_token();
         let mut plannings = Vec::new();
         for job in jobs {
+            self.make_missing_sides(job, &stop).await?;
             plannings.extend(self.ready(job, &stop).await?);
         }
-        let state = Arc::new(StateStore::open(&self.state.join("state.db"), StateOptions::default())?);
-        let mut running = Running {
-            stop: stop.clone(),
-            captures: BTreeMap::new(),
-            flows: Vec::new(),
-            tasks: JoinSet::new(),
-            lock,
-        };
+        let (captures, flows) = (BTreeMap::new(), Vec::new());
+        let mut running =
+            Running { stop, captures, flows, tasks: JoinSet::new(), observer: observer.clone(), lock };
         for planning in &plannings {
             if !running.captures.contains_key(&planning.flow.source) {
-                self.start_capture(&mut running, planning, &plannings).await?;
+                self.start_capture(&mut running, planning, &plannings, &state, &observer).await?;
             }
         }
         for planning in plannings {
-            let source = &running.captures[&planning.flow.source];
-            let again = planning.flow.source_tables().into_iter().filter(|t| {
-                options.full
-                    && (options.tables.is_empty() || options.tables.iter().any(|p| crate::job::matches(p, t)))
-            });
-            let (delivered, watch) = watch::channel(0);
-            let run = FlowRun {
-                journal: source.journal.clone(),
-                state: state.clone(),
-                reached: source.reached.clone(),
-                delivered,
-                again: Mutex::new(again.collect()),
-                context: planning.context,
-            };
-            running.flows.push((planning.flow.source.clone(), watch));
-            running.tasks.spawn(async move { run.run().await });
+            start_flow(&mut running, planning, options, &state, &observer);
         }
+        let journals = running.captures.iter().map(|(name, c)| (name.clone(), c.journal.clone())).collect();
+        tokio::spawn(save_status(keeper, state, journals, running.stop.clone()));
         Ok(running)
+    }
+
+    /// A two-way job may begin with one side empty: its tables are made there first, so that they can be captured at once.
+    async fn make_missing_sides(&self, job: &Job, cancel: &CancellationToken) -> Result<()> {
+        if let Route::OneWay { .. } = job.route {
+            return Ok(());
+        }
+        for planning in self.ready(job, cancel).await? {
+            let (flow, context) = (&planning.flow, &planning.context);
+            let at = SyncError::at(&flow.target);
+            let mut target = context.target.target(&flow.job).await.map_err(&at)?;
+            let tables: Vec<_> = flow.tables.iter().map(|t| t.target.clone()).collect();
+            target.prepare(context.source.capabilities().engine, &tables).await.map_err(&at)?;
+        }
+        Ok(())
     }
 
     async fn start_capture(
@@ -227,32 +274,92 @@ impl Engine {
         running: &mut Running,
         planning: &Planning,
         all: &[Planning],
+        state: &Arc<StateStore>,
+        observer: &Arc<dyn Observer>,
     ) -> Result<()> {
         let name = &planning.flow.source;
         let endpoint = self.endpoint(name)?.clone();
         let same: Vec<&Planning> = all.iter().filter(|p| p.flow.source == *name).collect();
         let mut tables: Vec<TableName> = same.iter().flat_map(|p| p.flow.source_tables()).collect();
+        tables.extend(self.tables_of_others(name, &same).await?);
         tables.sort();
         tables.dedup();
-        let journal =
-            Journal::open(&self.state.join("journal").join(format!("{name}.db")), self.journal.clone())?;
+        let path = self.state.join("journal").join(format!("{name}.db"));
+        let journal = Journal::open(&path, self.journal.clone())?;
         let resume_new_at = if journal.origin()?.is_none() { oldest(&same).await? } else { None };
         let (sender, reached) = watch::channel(Reached::default());
         let kind = planning.context.capture;
-        let observer = self.observer.clone();
         let capture = Capture {
             endpoint: endpoint.clone(),
             kind,
             tables,
             journal: journal.clone(),
             resume_new_at,
-            observer,
+            state: state.clone(),
+            observer: observer.clone(),
             reached: sender,
         };
-        let stop = running.stop.clone();
-        running.tasks.spawn(async move { capture.run(&stop).await });
-        running.captures.insert(name.clone(), Captured { endpoint, kind, journal, reached });
+        let stop = running.stop.child_token();
+        let (cancel, source) = (stop.clone(), name.clone());
+        running.tasks.spawn(async move { Ended::Capture(source, capture.run(&cancel).await) });
+        running.captures.insert(name.clone(), Captured { endpoint, kind, journal, reached, stop });
         Ok(())
+    }
+
+    /// What other jobs of the configuration want from this source: the capture is theirs too, whether or not they run now.
+    async fn tables_of_others(&self, source: &str, running: &[&Planning]) -> Result<Vec<TableName>> {
+        let mut tables = Vec::new();
+        for job in self.jobs.iter().filter(|j| !running.iter().any(|p| p.flow.job == j.name)) {
+            if job.route.directions().iter().any(|(from, _)| *from == source) {
+                tables.extend(planning::tables_of(job, self.endpoint(source)?).await?);
+            }
+        }
+        Ok(tables)
+    }
+}
+
+fn start_flow(
+    running: &mut Running,
+    mut planning: Planning,
+    options: &SyncOptions,
+    state: &Arc<StateStore>,
+    observer: &Arc<dyn Observer>,
+) {
+    let source = &running.captures[&planning.flow.source];
+    let asked =
+        |t: &TableName| options.tables.is_empty() || options.tables.iter().any(|p| crate::job::matches(p, t));
+    let again = planning.flow.source_tables().into_iter().filter(|t| options.full && asked(t)).collect();
+    planning.context.observer = observer.clone();
+    planning.context.cancel = source.stop.child_token();
+    let (delivered, watch) = watch::channel(0);
+    let run = FlowRun {
+        journal: source.journal.clone(),
+        state: state.clone(),
+        reached: source.reached.clone(),
+        delivered,
+        again: Mutex::new(again),
+        context: planning.context,
+    };
+    running.flows.push((planning.flow.source, watch));
+    let job = planning.flow.job;
+    running.tasks.spawn(async move { Ended::Flow(job, run.run().await) });
+}
+
+/// Writes the status down every second, and once more at the end.
+async fn save_status(
+    keeper: Arc<Keeper>,
+    state: Arc<StateStore>,
+    journals: Vec<(String, Journal)>,
+    stop: CancellationToken,
+) {
+    loop {
+        let stopped = tokio::time::timeout(Duration::from_secs(1), stop.cancelled()).await.is_ok();
+        if let Err(error) = keeper.save(&state, &journals) {
+            tracing::warn!(%error, "writing the status");
+        }
+        if stopped {
+            return;
+        }
     }
 }
 

@@ -1,9 +1,9 @@
 //! One flow from wherever its target says it stands: create tables, copy what was never copied, then follow.
 
-use crate::capture::Reached;
+use crate::capture::{Reached, since};
 use crate::checkpoint::{JobState, Progress, STREAM_LANE, Server, encode};
 use crate::context::{FlowContext, pause};
-use crate::deliver::{Delivery, reader_name};
+use crate::deliver::{Delivery, durable, reader_name};
 use crate::mapping::TableMap;
 use crate::snapshot;
 use crate::{Result, SyncError};
@@ -75,6 +75,10 @@ impl FlowRun {
         target.prepare(engine, &tables).await.map_err(&at)?;
         let progress = Progress::read(&target.checkpoints().await.map_err(&at)?)?;
         let (mut state, skip_to, after) = self.place(progress.stream.as_ref())?;
+        durable(&self.journal, after).await?;
+        if !self.wants_everything_again() {
+            since::check(&self.state, &context.flow.source, &state.copied, after, &context.flow.job)?;
+        }
         let name = reader_name(&context.flow.job, &context.flow.target);
         let reader = self.journal.reader(&name, after)?;
         if progress.stream.is_none() {
@@ -87,6 +91,12 @@ impl FlowRun {
         delivery.run(skip_to).await
     }
 
+    /// `--full` for all tables: where the job stood does not matter any more.
+    fn wants_everything_again(&self) -> bool {
+        let again = self.again.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        self.context.flow.source_tables().iter().all(|t| again.contains(t))
+    }
+
     async fn ready(&self) -> Result<()> {
         let mut reached = self.reached.clone();
         reached.wait_for(|r| r.ready).await.map(drop).map_err(|_| SyncError::Cancelled)
@@ -97,25 +107,25 @@ impl FlowRun {
         let reached = self.reached.borrow().clone();
         let status = self.journal.status();
         let start = self.journal.origin()?.map(|o| o.start);
-        let (Some(start), server) = (start, reached.server) else {
+        let (Some(start), server) = (start, reached.server.clone()) else {
             return Err(SyncError::stopped(
                 "TL-SYNC-NO-BEGINNING",
                 "the journal has no beginning although its capture runs; please report this",
             ));
         };
-        let Some(state) = stream else {
-            let after = status.last.saturating_sub(SLACK).max(status.first.saturating_sub(1));
-            let position = reached.position.unwrap_or(start);
-            let state = JobState {
-                journal: self.journal.id().to_owned(),
-                sequence: after,
-                position,
-                server,
-                copied: vec![],
-                marks: vec![],
-            };
-            return Ok((state, None, after));
+        let after = status.last.saturating_sub(SLACK).max(status.first.saturating_sub(1));
+        let fresh = || JobState {
+            journal: self.journal.id().to_owned(),
+            sequence: after,
+            position: reached.position.clone().unwrap_or_else(|| start.clone()),
+            server: server.clone(),
+            copied: vec![],
+            marks: vec![],
         };
+        let Some(state) = stream else { return Ok((fresh(), None, after)) };
+        if self.wants_everything_again() {
+            return Ok((fresh(), None, after));
+        }
         if state.journal == self.journal.id() {
             return Ok((state.clone(), None, state.sequence));
         }

@@ -30,10 +30,12 @@ mod planning;
 mod resolve;
 mod running;
 mod snapshot;
+mod status;
 mod verify;
 
 pub use copy::{Copied, copy};
-pub use engine::{Engine, Planned, SyncOptions};
+pub use engine::{Engine, Planned, Status, SyncOptions};
 pub use error::{Judgement, Result, SyncError};
 pub use planning::Report;
+pub use status::{FlowStatus, JobStatus};
 pub use verify::TableReport;

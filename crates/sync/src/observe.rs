@@ -85,6 +85,13 @@ pub enum Event {
         /// The pause before the next try.
         milliseconds: u64,
     },
+    /// A job, or the capture of an endpoint, cannot go on; the others do.
+    Failed {
+        /// The job or endpoint.
+        job: String,
+        /// What failed, with its code and what to do.
+        error: String,
+    },
     /// One table was compared.
     Verified {
         /// The job.
@@ -100,6 +107,23 @@ pub enum Event {
         /// Rows that only the target has.
         extra: u64,
     },
+}
+
+impl Event {
+    /// The job (or, for a capture, the endpoint) that it is about.
+    pub fn job(&self) -> &str {
+        match self {
+            Event::Phase { job, .. }
+            | Event::TablePlanned { job, .. }
+            | Event::Rows { job, .. }
+            | Event::TableDone { job, .. }
+            | Event::Applied { job, .. }
+            | Event::Conflict { job, .. }
+            | Event::Retrying { job, .. }
+            | Event::Failed { job, .. }
+            | Event::Verified { job, .. } => job,
+        }
+    }
 }
 
 /// Watches nothing.

@@ -8,6 +8,7 @@ use crate::{Result, SyncError};
 use serde::Serialize;
 use std::sync::Arc;
 use tidelock_endpoint::{Ask, CaptureKind, Endpoint, Finding, Inspection, Role, Severity};
+use tidelock_model::TableName;
 use tokio_util::sync::CancellationToken;
 
 /// What `check` found for one direction of a job.
@@ -53,10 +54,11 @@ pub enum Purpose {
     ReadOnce,
 }
 
-/// Plans one direction of a job.
+/// Plans one direction of a job. `opposite` are the other side's tables that a two-way job will make on this side, where they are absent.
 pub async fn direction(
     job: &Job,
     purpose: Purpose,
+    opposite: &[TableName],
     source: &Arc<dyn Endpoint>,
     target: &Arc<dyn Endpoint>,
     observer: &Arc<dyn Observer>,
@@ -70,7 +72,7 @@ pub async fn direction(
     };
     let all = |role| Ask { role, tables: None };
     let (there, here) = tokio::try_join!(inspect(source, all(role)), inspect(target, all(Role::Target)))?;
-    let (rules, mut findings) = select_tables(job, source.name(), &there);
+    let (rules, mut findings) = select_tables(job, source.name(), &there, opposite);
     // Findings about tables that are none of this job's are not its business: look again, at its own only.
     let own = rules.iter().map(|(t, _)| t.name.clone()).collect();
     let there = inspect(source, Ask { role, tables: Some(own) }).await?;
@@ -139,26 +141,37 @@ fn capture_text(endpoint: &dyn Endpoint, asked: Option<CaptureKind>, taken: Capt
 type Selected = Vec<(Arc<tidelock_model::Table>, crate::job::TableRule)>;
 
 /// The tables of the source that a job asks for, and what it asks for in vain.
-fn select_tables(job: &Job, source: &str, inspection: &Inspection) -> (Selected, Vec<Finding>) {
+fn select_tables(
+    job: &Job,
+    source: &str,
+    inspection: &Inspection,
+    opposite: &[TableName],
+) -> (Selected, Vec<Finding>) {
     let rules: Selected =
         inspection.tables.iter().filter_map(|t| Some((t.clone(), job.tables.rule(&t.name)?))).collect();
     let mut findings = Vec::new();
-    for name in job.tables.spelled_out() {
-        if !inspection.tables.iter().any(|t| crate::job::matches(name, &t.name)) {
-            let has: Vec<String> = inspection.tables.iter().map(|t| t.name.to_string()).take(30).collect();
-            let message = format!("{source} has no such table; it has: {}", has.join(", "));
-            findings.push(Finding::new(Severity::Error, "TL-PLAN-NO-TABLE", name, message));
+    let is_there = |name: &str| inspection.tables.iter().any(|t| crate::job::matches(name, &t.name));
+    for name in job.tables.spelled_out().into_iter().filter(|n| !is_there(n)) {
+        if opposite.iter().any(|t| crate::job::matches(name, t)) {
+            let message = format!("it is not at {source} yet and will be made there");
+            findings.push(Finding::new(Severity::Note, "TL-PLAN-TO-BE-MADE", name, message));
+            continue;
         }
+        let has: Vec<String> = inspection.tables.iter().map(|t| t.name.to_string()).take(30).collect();
+        let message = format!("{source} has no such table; it has: {}", has.join(", "));
+        findings.push(Finding::new(Severity::Error, "TL-PLAN-NO-TABLE", name, message));
     }
-    if rules.is_empty() && findings.is_empty() {
-        findings.push(Finding::new(
-            Severity::Error,
-            "TL-PLAN-NOTHING",
-            &job.name,
-            format!("no table of {source} is selected"),
-        ));
+    if rules.is_empty() && findings.is_empty() && opposite.is_empty() {
+        let message = format!("no table of {source} is selected");
+        findings.push(Finding::new(Severity::Error, "TL-PLAN-NOTHING", &job.name, message));
     }
     (rules, findings)
+}
+
+/// The tables of `source` that a job asks for, by name.
+pub async fn tables_of(job: &Job, source: &Arc<dyn Endpoint>) -> Result<Vec<TableName>> {
+    let there = inspect(source, Ask { role: Role::SnapshotSource, tables: None }).await?;
+    Ok(select_tables(job, source.name(), &there, &[]).0.into_iter().map(|(t, _)| t.name.clone()).collect())
 }
 
 fn dedup(findings: &mut Vec<Finding>) {

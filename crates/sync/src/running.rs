@@ -1,6 +1,10 @@
 //! Captures and flows at work, and how they end.
+//!
+//! One part that cannot go on does not stop the others: a flow ends alone, a capture ends with the flows that read it. When no flow is left
+//! everything ends, with the first error.
 
 use crate::capture::Reached;
+use crate::observe::{Event, Observer};
 use crate::{Result, SyncError};
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -22,6 +26,16 @@ pub struct Captured {
     pub journal: Journal,
     /// How far it is.
     pub reached: watch::Receiver<Reached>,
+    /// Stops the capture and the flows that read it.
+    pub stop: CancellationToken,
+}
+
+/// A part that ended.
+pub enum Ended {
+    /// The capture of a source.
+    Capture(String, Result<()>),
+    /// A flow of a job.
+    Flow(String, Result<()>),
 }
 
 /// Everything that was started together.
@@ -33,33 +47,59 @@ pub struct Running {
     /// Each flow's source, and how far the flow is.
     pub flows: Vec<(String, watch::Receiver<u64>)>,
     /// The captures and flows.
-    pub tasks: JoinSet<Result<()>>,
+    pub tasks: JoinSet<Ended>,
+    /// Who watches.
+    pub observer: Arc<dyn Observer>,
     /// Keeps other processes off the state directory until the journals are closed.
     pub lock: StateLock,
 }
 
 impl Running {
-    /// Until asked to stop, or until one part cannot go on: then the others are stopped cleanly, and its error is returned.
-    pub async fn until_stopped(mut self, cancel: &CancellationToken) -> Result<()> {
+    /// Until asked to stop, or until no flow is left that could go on; the first error is returned.
+    pub async fn until_stopped(mut self) -> Result<()> {
         let mut first = Ok(());
+        let mut flows = self.flows.len();
         while let Some(ended) = self.tasks.join_next().await {
-            let ended = ended
-                .unwrap_or_else(|e| Err(SyncError::stopped("TL-SYNC-TASK", format!("a job broke: {e}"))));
-            if first.is_ok() && !matches!(ended, Err(SyncError::Cancelled)) {
-                first = ended;
+            let result = match ended {
+                Ok(Ended::Capture(source, result)) => {
+                    if let (Err(error), Some(capture)) = (&result, self.captures.get(&source)) {
+                        self.failed(&source, error);
+                        capture.stop.cancel();
+                    }
+                    result
+                }
+                Ok(Ended::Flow(job, result)) => {
+                    flows -= 1;
+                    if let Err(error) = &result {
+                        self.failed(&job, error);
+                    }
+                    result
+                }
+                Err(error) => {
+                    self.stop.cancel();
+                    Err(SyncError::stopped("TL-SYNC-TASK", format!("a part broke: {error}")))
+                }
+            };
+            if flows == 0 {
+                self.stop.cancel();
             }
-            self.stop.cancel();
+            first = first.and(result);
         }
         for capture in self.captures.into_values() {
             capture.journal.close().await;
         }
         drop(self.lock);
-        if cancel.is_cancelled() && first.is_ok() { Err(SyncError::Cancelled) } else { first }
+        first
     }
 
-    /// Until everything is delivered that was committed before this call, then stops cleanly.
+    fn failed(&self, part: &str, error: &SyncError) {
+        tracing::error!(part, %error, "stopped");
+        self.observer.event(&Event::Failed { job: part.to_owned(), error: error.to_string() });
+    }
+
+    /// Until everything is delivered that was committed before this call, then stops cleanly. An error is returned when any part failed.
     pub async fn finish_at_head(mut self, cancel: &CancellationToken) -> Result<()> {
-        let goal = async {
+        let arrived = async {
             let mut goals = BTreeMap::new();
             for (name, capture) in &mut self.captures {
                 let at = SyncError::at(name);
@@ -74,15 +114,13 @@ impl Running {
             }
             Ok::<(), SyncError>(())
         };
-        tokio::select! {
-            reached = goal => { if let Err(error) = reached { if !matches!(error, SyncError::Cancelled) { self.stop.cancel(); return Err(error); } } }
-            () = cancel.cancelled() => {}
-        }
+        let arrived = tokio::select! {
+            arrived = arrived => arrived,
+            () = cancel.cancelled() => Err(SyncError::Cancelled),
+        };
         self.stop.cancel();
-        match self.until_stopped(cancel).await {
-            Err(SyncError::Cancelled) if !cancel.is_cancelled() => Ok(()),
-            other => other,
-        }
+        // A part that failed took its channel along: its error tells more than the broken channel does.
+        self.until_stopped().await.and(arrived)
     }
 }
 

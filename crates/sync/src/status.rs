@@ -1,0 +1,104 @@
+//! What every job is doing, kept while it runs and left in the embedded state for whoever asks when nothing runs.
+
+use crate::Result;
+use crate::context::now_micros;
+use crate::observe::{Event, Observer};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use tidelock_journal::{Journal, StateStore};
+
+/// One direction of a job.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct FlowStatus {
+    /// What it is doing.
+    pub phase: String,
+    /// Source transactions delivered since it was started.
+    pub transactions: u64,
+    /// Row changes in them.
+    pub changes: u64,
+    /// From the last delivered commit at the source to its arrival, in microseconds.
+    pub lag_micros: i64,
+    /// When something was last delivered, microseconds since 1970; 0 before.
+    pub delivered_at: i64,
+}
+
+/// One job.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct JobStatus {
+    /// The job.
+    pub job: String,
+    /// Its directions, `source → target`.
+    pub flows: BTreeMap<String, FlowStatus>,
+    /// Rows copied by the first copy since the start.
+    pub rows_copied: u64,
+    /// Conflicts decided since the start.
+    pub conflicts: u64,
+    /// The last failure that is being retried or has stopped the job, with what to do; none while all is well.
+    pub error: Option<String>,
+    /// When this was written, microseconds since 1970.
+    pub at: i64,
+}
+
+/// An observer that keeps the status and hands every event on.
+pub struct Keeper {
+    next: Arc<dyn Observer>,
+    jobs: Mutex<BTreeMap<String, JobStatus>>,
+}
+
+impl Keeper {
+    /// Hands events on to `next`.
+    pub fn new(next: Arc<dyn Observer>) -> Self {
+        Keeper { next, jobs: Mutex::new(BTreeMap::new()) }
+    }
+
+    /// Writes every job's status, and every journal's under `journal <endpoint>`.
+    pub fn save(&self, state: &StateStore, journals: &[(String, Journal)]) -> Result<()> {
+        let jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        for (name, mut status) in jobs {
+            status.at = now_micros();
+            let text = serde_json::to_string(&status).expect("a status is plain data");
+            state.save_job_status(&name, &text, status.at)?;
+        }
+        for (name, journal) in journals {
+            let text = serde_json::to_string(&journal.status()).expect("a status is plain data");
+            state.save_job_status(&format!("{JOURNAL}{name}"), &text, now_micros())?;
+        }
+        Ok(())
+    }
+}
+
+/// What stands before an endpoint's name where its journal's status is kept.
+pub const JOURNAL: &str = "journal ";
+
+impl Observer for Keeper {
+    fn event(&self, event: &Event) {
+        let name = event.job().to_owned();
+        let mut jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
+        let status =
+            jobs.entry(name.clone()).or_insert_with(|| JobStatus { job: name, ..JobStatus::default() });
+        update(status, event);
+        drop(jobs);
+        self.next.event(event);
+    }
+}
+
+fn update(status: &mut JobStatus, event: &Event) {
+    match event {
+        Event::Phase { flow, phase, .. } => {
+            status.flows.entry(flow.clone()).or_default().phase = (*phase).to_owned()
+        }
+        Event::Rows { rows, .. } => status.rows_copied += rows,
+        Event::Applied { flow, transactions, changes, lag_micros, .. } => {
+            status.error = None;
+            let flow = status.flows.entry(flow.clone()).or_default();
+            flow.transactions += transactions;
+            flow.changes += changes;
+            flow.lag_micros = *lag_micros;
+            flow.delivered_at = now_micros();
+        }
+        Event::Conflict { .. } => status.conflicts += 1,
+        Event::Retrying { error, .. } | Event::Failed { error, .. } => status.error = Some(error.clone()),
+        Event::TablePlanned { .. } | Event::TableDone { .. } | Event::Verified { .. } => {}
+    }
+}
