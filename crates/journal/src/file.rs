@@ -2,7 +2,7 @@
 
 use crate::row::{self, Tables};
 use crate::{JournalError, Origin};
-use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
@@ -79,11 +79,16 @@ pub(crate) fn open(path: &Path, known: &Tables) -> Result<(Connection, Head), Jo
             .map_err(|e| JournalError::file("syncing the directory", directory, e))?;
     }
     check_version(&connection, path)?;
-    let transaction = connection.unchecked_transaction().map_err(failed)?;
+    let transaction = begin(&connection).map_err(failed)?;
     row::cut(&transaction, path, known)?;
     transaction.commit().map_err(failed)?;
     let head = read_head(&connection, path)?;
     Ok((connection, head))
+}
+
+/// A transaction that may write from its first statement on: whoever writes at the same time is waited for, not run into.
+pub(crate) fn begin(connection: &Connection) -> rusqlite::Result<Transaction<'_>> {
+    Transaction::new_unchecked(connection, TransactionBehavior::Immediate)
 }
 
 /// Opens the file once more, for reading what is committed there.
@@ -107,7 +112,7 @@ fn settings(connection: &Connection, new: bool) -> rusqlite::Result<()> {
 }
 
 fn create(connection: &Connection) -> rusqlite::Result<()> {
-    let transaction = connection.unchecked_transaction()?;
+    let transaction = begin(connection)?;
     transaction.execute_batch(SCHEMA)?;
     transaction.execute(
         "INSERT INTO head (only, id, encoding, sequence, trimmed) VALUES (1, ?1, ?2, 0, 0)",

@@ -3,6 +3,7 @@
 //! One SQLite file, called rarely: every method is one statement or one short transaction under a mutex, and durable when it
 //! returns. What is JSON for `sync` is text here. Times are microseconds since 1970 UTC and are handed in.
 
+use crate::file::begin;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, params};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -242,7 +243,7 @@ impl StateStore {
     /// Adds conflicts, all or none, and drops the oldest above the limit.
     pub fn add_conflicts(&self, conflicts: &[Conflict]) -> Result<()> {
         self.with("writing the conflict log", |connection| {
-            let transaction = connection.unchecked_transaction()?;
+            let transaction = begin(connection)?;
             let mut insert = transaction.prepare_cached(
                 "INSERT INTO conflict (time, job, table_name, key, rule, winner, incoming, current)
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
@@ -339,7 +340,7 @@ fn job_status(r: &Row<'_>) -> rusqlite::Result<JobStatus> {
 }
 
 fn create(connection: &Connection) -> rusqlite::Result<()> {
-    let transaction = connection.unchecked_transaction()?;
+    let transaction = begin(connection)?;
     let made: i64 = transaction.query_row("SELECT count(*) FROM sqlite_schema", [], |r| r.get(0))?;
     if made == 0 {
         transaction.execute_batch(SCHEMA)?;

@@ -1,5 +1,6 @@
 //! The one thread that writes: whatever waits is one SQLite transaction and one wait for the disk.
 
+use crate::file::begin;
 use crate::lock::FileLock;
 use crate::ring::Entry;
 use crate::row::{self, Cut, Numbers};
@@ -127,7 +128,7 @@ impl Writer {
         let failed = |path: &std::path::Path, e| JournalError::store("writing", path, e);
         let shared = self.shared.clone();
         let mut group = Group { durable: self.durable.borrow().clone(), ..Group::default() };
-        let transaction = self.connection.unchecked_transaction().map_err(|e| failed(&shared.path, e))?;
+        let transaction = begin(&self.connection).map_err(|e| failed(&shared.path, e))?;
         for command in commands {
             perform(&shared, &transaction, &mut self.numbers, command, &mut group)?;
         }
@@ -198,7 +199,7 @@ impl Writer {
         (self.groups, self.bytes) = (0, 0);
         let confirmed = self.shared.lock().confirmed();
         let Some(front) = self.front(confirmed).map_err(failed)? else { return Ok(false) };
-        let transaction = self.connection.unchecked_transaction().map_err(failed)?;
+        let transaction = begin(&self.connection).map_err(failed)?;
         transaction.execute("DELETE FROM segment WHERE id <= ?1", [front.id]).map_err(failed)?;
         transaction.execute("UPDATE head SET trimmed = ?1", [front.until as i64]).map_err(failed)?;
         let readers = self.readers_to_save();
@@ -242,7 +243,7 @@ impl Writer {
         if readers.is_empty() {
             return Ok(());
         }
-        let transaction = self.connection.unchecked_transaction();
+        let transaction = begin(&self.connection);
         transaction
             .and_then(|t| save(&t, &readers).and_then(|()| t.commit()))
             .map_err(|e| JournalError::store("writing", &self.shared.path, e))
@@ -287,7 +288,9 @@ impl Writer {
             self.connection.query_row("PRAGMA freelist_count", [], |r| r.get(0)).map_err(failed)?;
         if free > FREE_PAGES {
             let sql = format!("PRAGMA incremental_vacuum({VACUUM_PAGES})");
-            self.connection.execute_batch(&sql).map_err(failed)?;
+            let mut statement = self.connection.prepare(&sql).map_err(failed)?;
+            let mut pages = statement.query([]).map_err(failed)?;
+            while pages.next().map_err(failed)?.is_some() {}
         }
         Ok(())
     }
