@@ -103,10 +103,10 @@ fn choose(
         After::Gone => None,
         After::Whole(span) | After::Some(span) => Some(fold.image(span)),
     };
-    if let (Some(after), Some(here)) = (after, here) {
-        if same(after, here)? {
-            return Ok(Choice::Drop);
-        }
+    if let (Some(after), Some(here)) = (after, here)
+        && same(after, here)?
+    {
+        return Ok(Choice::Drop);
     }
     let before = match &entry.before {
         Before::Was(span) => value(fold.image(span), version)?,

@@ -285,7 +285,7 @@ impl Engine {
         tables.sort();
         tables.dedup();
         let path = self.state.join("journal").join(format!("{name}.db"));
-        let journal = Journal::open(&path, self.journal.clone())?;
+        let journal = Journal::open(&path, self.journal)?;
         let resume_new_at = if journal.origin()?.is_none() { oldest(&same).await? } else { None };
         let (sender, reached) = watch::channel(Reached::default());
         let kind = planning.context.capture;

@@ -2,7 +2,7 @@ use tidelock_model::Table;
 
 /// An order of tables in which a table comes after all it refers to by foreign key, so that rows may be inserted in it and deleted in
 /// reverse. Tables that refer to each other in a circle come in the order given. Returns places in `tables`.
-pub fn by_foreign_keys<'a>(tables: &[&'a Table]) -> Vec<usize> {
+pub fn by_foreign_keys(tables: &[&Table]) -> Vec<usize> {
     fn visit(at: usize, tables: &[&Table], state: &mut [u8], order: &mut Vec<usize>) {
         if state[at] != 0 {
             return;

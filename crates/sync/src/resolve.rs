@@ -117,10 +117,10 @@ pub fn compare(a: &Value<'_>, b: &Value<'_>) -> Ordering {
     if let (Some(x), Some(y)) = (micros(a), micros(b)) {
         return x.cmp(&y);
     }
-    if let (Some(x), Some(y)) = (number(a), number(b)) {
-        if let (Some(x), Some(y)) = (Decimal::parse(&x), Decimal::parse(&y)) {
-            return x.compare(y);
-        }
+    if let (Some(x), Some(y)) = (number(a), number(b))
+        && let (Some(x), Some(y)) = (Decimal::parse(&x), Decimal::parse(&y))
+    {
+        return x.compare(y);
     }
     if let (Value::Text(x), Value::Text(y)) = (a, b) {
         return x.cmp(y);

@@ -103,10 +103,10 @@ async fn chunks(
     state: Option<&StateStore>,
 ) -> Result<(Vec<Chunk>, bool)> {
     let (job, table) = (plan_name(context), map.source.name.to_string());
-    if let Some(plan) = state.map(|s| s.plan(&job, &table)).transpose()?.flatten() {
-        if let Ok(chunks) = serde_json::from_str(&plan) {
-            return Ok((chunks, true));
-        }
+    if let Some(plan) = state.map(|s| s.plan(&job, &table)).transpose()?.flatten()
+        && let Ok(chunks) = serde_json::from_str(&plan)
+    {
+        return Ok((chunks, true));
     }
     let chunks =
         snapshot.chunks(&map.source, CHUNK_ROWS).await.map_err(SyncError::at(&context.flow.source))?;

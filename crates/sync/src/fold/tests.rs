@@ -62,7 +62,9 @@ fn apply(fold: &Fold, rows: &mut std::collections::BTreeMap<i64, [i64; 3]>) {
         if delta.truncate {
             rows.clear();
         }
-        delta.deletes.iter().for_each(|k| drop(rows.remove(&row(*k)[0].unwrap())));
+        for key in &delta.deletes {
+            rows.remove(&row(*key)[0].unwrap());
+        }
         for update in &delta.updates {
             let (key, set) = (row(update.key)[0].unwrap(), row(update.set));
             if let Some(old) = rows.remove(&key) {
@@ -82,13 +84,13 @@ fn run(ops: &[Op], rows: &mut std::collections::BTreeMap<i64, [i64; 3]>) -> usiz
     let map = Arc::new(TableMap::new(table(), table(), vec![0, 1, 2]));
     let (mut fold, mut barriers) = (Fold::default(), 0);
     for record in batch.records() {
-        if let Record::Change(change) = record.unwrap() {
-            if fold.add(&map, &change).unwrap() == Added::Barrier {
-                apply(&fold, rows);
-                fold.clear();
-                barriers += 1;
-                assert_eq!(fold.add(&map, &change).unwrap(), Added::Taken);
-            }
+        if let Record::Change(change) = record.unwrap()
+            && fold.add(&map, &change).unwrap() == Added::Barrier
+        {
+            apply(&fold, rows);
+            fold.clear();
+            barriers += 1;
+            assert_eq!(fold.add(&map, &change).unwrap(), Added::Taken);
         }
     }
     apply(&fold, rows);
