@@ -15,7 +15,7 @@
 //! ```
 //!
 //! * [`Kind`]: which servers there are.
-//! * [`server()`], [`Server`], [`Database`], [`Session`]: what tests use.
+//! * [`server()`], [`private_server()`], [`Server`], [`Database`], [`Session`]: what tests use.
 //! * [`lab`]: gets, starts and stops the servers (`cargo x lab`), and starts private ones with other settings.
 //!
 //! What needs the product's own crates (the conformance suite) is behind the default feature `conformance`, which `xtask`
@@ -32,5 +32,5 @@ mod session;
 
 pub use database::Database;
 pub use kind::{Family, Kind};
-pub use server::{Server, server};
+pub use server::{Server, private_server, server};
 pub use session::{Row, Session};

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::database::Database;
 use crate::kind::{Family, Kind};
-use crate::lab;
+use crate::lab::{self, Options, Private};
 use crate::session::Session;
 
 /// A server that answers.
@@ -63,12 +63,30 @@ pub fn server(kind: Kind) -> Option<&'static Server> {
             None
         }
     });
-    let in_ci = matches!(std::env::var("CI").as_deref(), Ok("true" | "1"));
     assert!(
-        found.is_some() || !in_ci,
+        found.is_some() || !in_ci(),
         "no {kind} to test against, and CI must not skip: run the tests by `cargo x test`"
     );
     found.as_ref()
+}
+
+/// A server of one test's own, started with these options: to be stopped under the product's feet, or to have the settings that
+/// the product must refuse. `None` and panics as for [`server()`].
+pub async fn private_server(kind: Kind, options: Options) -> Option<Private> {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let started = tokio::task::spawn_blocking(move || lab::start(kind, options)).await;
+    match started.unwrap_or_else(|panicked| Err(panicked.into())) {
+        Ok(private) => Some(private),
+        Err(why) if in_ci() => panic!("no private {kind}, and CI must not skip: {why:#}"),
+        Err(why) => {
+            eprintln!("\n!!! SKIPPED: a test with a private {kind}: {why:#}\n");
+            None
+        }
+    }
+}
+
+fn in_ci() -> bool {
+    matches!(std::env::var("CI").as_deref(), Ok("true" | "1"))
 }
 
 fn find(kind: Kind) -> Result<Server> {

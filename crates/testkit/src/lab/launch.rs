@@ -172,7 +172,7 @@ fn wait_for_answer(child: &mut Child, url: &str) -> Result<String> {
 /// Makes a run folder for a port that nothing listens on. Ports above 32768 are the system's own: a client polling one
 /// can connect to itself.
 fn claim(folders: &Folders, kind: Kind) -> Result<Place> {
-    let begin = u32::from(std::process::id() as u16) + std::time::UNIX_EPOCH.elapsed()?.subsec_nanos() / 1000;
+    let begin = u32::from(std::process::id() as u16) + std::time::UNIX_EPOCH.elapsed()?.subsec_micros();
     for n in 0..12_000 {
         let port = 20_000 + ((begin + n) % 12_000) as u16;
         let run = folders.run().join(format!("{kind}-{port}"));

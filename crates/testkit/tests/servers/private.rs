@@ -1,0 +1,93 @@
+//! Servers of a test's own: other settings, crashes, and an end with the process that started them.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use tidelock_testkit::lab::{self, Options};
+use tidelock_testkit::{Kind, Session, private_server};
+
+/// Set for the process that [`a_private_server_ends_with_the_process_that_started_it`] starts and kills.
+const CHILD: &str = "TIDELOCK_TESTKIT_CHILD";
+
+#[tokio::test]
+async fn a_private_server_has_the_settings_asked_for() {
+    let options = Options { durable: true, ..Options::default() }.with("wal_level", "replica");
+    if let Some(private) = private_server(Kind::Postgres15, options).await {
+        let mut admin = private.server.connect().await.unwrap();
+        assert_eq!(admin.value("SHOW wal_level").await.unwrap().as_deref(), Some("replica"));
+        assert_eq!(admin.value("SHOW fsync").await.unwrap().as_deref(), Some("on"));
+    }
+    let options = Options::default().with("log-bin-compress", "ON");
+    if let Some(private) = private_server(Kind::Mariadb1011, options).await {
+        let mut admin = private.server.connect().await.unwrap();
+        assert_eq!(admin.value("SELECT @@log_bin_compress").await.unwrap().as_deref(), Some("1"));
+    }
+    let options = Options::default().with("skip-log-bin", "").with("gtid-mode", "OFF");
+    let options = options.with("enforce-gtid-consistency", "OFF");
+    if let Some(private) = private_server(Kind::Mysql97, options).await {
+        let mut admin = private.server.connect().await.unwrap();
+        assert_eq!(admin.value("SELECT @@log_bin").await.unwrap().as_deref(), Some("0"));
+    }
+}
+
+#[tokio::test]
+async fn a_crashed_server_comes_back_at_the_same_url_with_what_was_committed() {
+    for kind in [Kind::Postgres18, Kind::Mariadb1011, Kind::Mysql97] {
+        let options = Options { durable: true, ..Options::default() };
+        let Some(mut private) = private_server(kind, options).await else { continue };
+        let db = private.server.fresh_database("crash").await;
+        db.execute("CREATE TABLE t (id INT PRIMARY KEY)").await.unwrap();
+        db.execute("INSERT INTO t VALUES (7)").await.unwrap();
+        let url = db.url.clone();
+        let private = tokio::task::spawn_blocking(move || {
+            private.crash();
+            assert!(blocking_refused(&private.server.url));
+            private.restart().unwrap();
+            private
+        });
+        let private = private.await.unwrap();
+        let mut session = Session::connect(&url).await.unwrap();
+        assert_eq!(session.value("SELECT id FROM t").await.unwrap().as_deref(), Some("7"), "{kind}");
+        drop((db, private));
+    }
+}
+
+fn blocking_refused(url: &str) -> bool {
+    let url = url::Url::parse(url).unwrap();
+    std::net::TcpStream::connect((url.host_str().unwrap(), url.port().unwrap())).is_err()
+}
+
+#[test]
+fn a_private_server_ends_with_the_process_that_started_it() {
+    let name = "private::a_private_server_ends_with_the_process_that_started_it";
+    if std::env::var_os(CHILD).is_some() {
+        let started = lab::start(Kind::Postgres18, Options::default());
+        match &started {
+            Ok(private) => println!("\nurl {}", private.server.url),
+            Err(error) => println!("\nnone {error:#}"),
+        }
+        // With `started` not dropped: a clean end would prove nothing.
+        std::process::abort();
+    }
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", name, "--nocapture"])
+        .env(CHILD, "1")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let said: Vec<String> = lines.map_while(Result::ok).collect();
+    assert!(!child.wait().unwrap().success());
+    let Some(url) = said.iter().find_map(|line| line.strip_prefix("url ")) else {
+        eprintln!("!!! SKIPPED: {said:?}");
+        assert!(std::env::var_os("CI").is_none(), "{said:?}");
+        return;
+    };
+    let begun = std::time::Instant::now();
+    while !blocking_refused(url) {
+        assert!(begun.elapsed() < Duration::from_secs(20), "{url} still answers");
+        std::thread::yield_now();
+    }
+}
