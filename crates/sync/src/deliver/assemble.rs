@@ -209,3 +209,6 @@ impl Assembler {
         Ok(map)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,142 @@
+use super::*;
+use tidelock_model::{Batch, BatchWriter, CodecError, Column, TableName, Type, Value};
+
+fn table(name: &str) -> Arc<Table> {
+    Arc::new(Table {
+        name: TableName::new(name),
+        columns: vec![Column::new("id", Type::int(64), "bigint")],
+        key: vec![0],
+        primary: true,
+        indexes: vec![],
+        foreign_keys: vec![],
+    })
+}
+
+struct Transaction<'a> {
+    at: &'a str,
+    origin: Option<&'a str>,
+    table: &'a str,
+    rows: std::ops::Range<i64>,
+}
+
+fn batch(transactions: &[Transaction<'_>]) -> Batch {
+    let mut w = BatchWriter::new();
+    for t in transactions {
+        let table = table(t.table);
+        w.begin(t.at, t.origin, 7);
+        for id in t.rows.clone() {
+            w.insert(&table, |image| {
+                image.value(&Value::Int(id));
+                Ok::<_, CodecError>(())
+            })
+            .unwrap();
+        }
+        w.commit(&Position::new(format!("end {}", t.at)));
+    }
+    w.take()
+}
+
+/// What a runner was told to do: `apply n` rows, `commit sequence`.
+fn run(assembler: &mut Assembler, batch: &Batch, covers: &Covers<'_>) -> Vec<String> {
+    let mut log = Vec::new();
+    for record in batch.records() {
+        let record = record.unwrap();
+        loop {
+            let step = assembler.offer(&record, covers).unwrap();
+            match step {
+                Step::Taken => break,
+                Step::TakenApply | Step::Apply => {
+                    log.push(format!("apply {}", assembler.fold.rows()));
+                    assembler.applied();
+                }
+                Step::TakenCommit | Step::Commit => {
+                    log.push(format!("commit {} with {}", assembler.sequence, assembler.fold.rows()));
+                    assembler.committed();
+                }
+            }
+            if matches!(step, Step::TakenApply | Step::TakenCommit) {
+                break;
+            }
+        }
+    }
+    log
+}
+
+fn assembler(limit: usize) -> Assembler {
+    let map = Arc::new(TableMap::unchanged(&table("t")));
+    Assembler::new("crm", vec![map], 0, limit)
+}
+
+fn unknown(_: &Position, _: &str) -> Result<Coverage> {
+    Ok(Coverage::Unknown)
+}
+
+fn plain(at: &str, rows: std::ops::Range<i64>) -> Transaction<'_> {
+    Transaction { at, origin: None, table: "t", rows }
+}
+
+#[test]
+fn small_transactions_share_a_commit_and_none_is_cut() {
+    let mut a = assembler(10);
+    let log = run(&mut a, &batch(&[plain("1", 0..4), plain("2", 4..9), plain("3", 9..12), plain("4", 12..13)]), &unknown);
+    assert_eq!(log, ["apply 10", "commit 3 with 2"]);
+    assert!(a.wants_commit_when_idle() && a.sequence == 4 && a.fold.rows() == 1);
+}
+
+#[test]
+fn a_large_transaction_is_applied_in_pieces_and_committed_once() {
+    let mut a = assembler(10);
+    let log = run(&mut a, &batch(&[plain("1", 0..35)]), &unknown);
+    assert_eq!(log, ["apply 10", "apply 10", "apply 10", "commit 1 with 5"]);
+    assert!(!a.is_pending());
+}
+
+#[test]
+fn what_was_first_made_at_the_target_is_passed_over_and_counted() {
+    let mut a = assembler(10);
+    let echo = Transaction { at: "1", origin: Some("crm"), table: "t", rows: 0..3 };
+    let log = run(&mut a, &batch(&[echo, plain("2", 5..6)]), &unknown);
+    assert!(log.is_empty());
+    assert_eq!((a.sequence, a.fold.rows()), (2, 1));
+}
+
+#[test]
+fn origins_never_share_a_commit() {
+    let mut a = assembler(10);
+    let other = Transaction { at: "2", origin: Some("till"), table: "t", rows: 5..6 };
+    let log = run(&mut a, &batch(&[plain("1", 0..1), other]), &unknown);
+    assert_eq!(log, ["commit 1 with 1"]);
+    assert_eq!(a.origin(), Some("till"));
+}
+
+#[test]
+fn a_transaction_is_passed_over_only_when_all_views_of_the_table_hold_it() {
+    let covers = |mark: &Position, at: &str| {
+        let (mark, at): (u32, u32) = (mark.as_str().parse().unwrap(), at.parse().unwrap());
+        Ok(if at <= mark { Coverage::Held } else { Coverage::Past })
+    };
+    let mut a = assembler(100);
+    let marks = vec![Position::new("2"), Position::new("4")];
+    a.set_marks(vec![TableMark { table: TableName::new("t"), marks }]);
+    run(&mut a, &batch(&[plain("1", 0..1), plain("2", 1..2), plain("3", 2..3), plain("4", 3..4)]), &covers);
+    assert_eq!(a.fold.rows(), 2, "1 and 2 are in both views, 3 and 4 only in one");
+    assert_eq!(a.marks().len(), 1);
+    run(&mut a, &batch(&[plain("5", 4..5)]), &covers);
+    assert!(a.marks().is_empty(), "past both views");
+}
+
+#[test]
+fn a_journal_that_begins_earlier_than_the_job_is_passed_over_up_to_its_place() {
+    let mut a = assembler(10);
+    a.skip_to(Some(Position::new("end 2")));
+    run(&mut a, &batch(&[plain("1", 0..1), plain("2", 1..2), plain("3", 2..3)]), &unknown);
+    assert_eq!((a.sequence, a.fold.rows()), (3, 1));
+}
+
+#[test]
+fn tables_of_other_jobs_are_not_touched() {
+    let mut a = assembler(10);
+    let other = Transaction { at: "1", origin: None, table: "other", rows: 0..3 };
+    run(&mut a, &batch(&[other]), &unknown);
+    assert!(!a.is_pending() && a.sequence == 1);
+}
