@@ -5,6 +5,7 @@
 //! and as a date and time at midnight, JSON with other blanks and another order of keys, a UUID as text.
 //! What carries information is not: text with and without trailing blanks, NULL and the empty string.
 
+use crate::canonical_json::canonical_json;
 use crate::{Date, DateTime, Decimal, Slot, Timestamp, Value};
 use std::io::Write;
 use xxhash_rust::xxh3::Xxh3Default;
@@ -31,12 +32,12 @@ pub fn canonical_value(value: &Value<'_>, out: &mut Vec<u8>) {
         Value::Text(t) | Value::Enum(t) | Value::Set(t) => {
             framed(out, TEXT, |out| out.extend_from_slice(t.as_bytes()))
         }
-        Value::Json(t) => framed(out, TEXT, |out| out.extend_from_slice(t.as_bytes())),
+        Value::Json(t) => framed(out, TEXT, |out| canonical_json(t, out)),
         Value::Uuid(u) => framed(out, TEXT, |out| uuid(out, &u)),
         Value::Bytes(b) => framed(out, BYTES, |out| out.extend_from_slice(b)),
         Value::Bits(b) => framed(out, TEXT, |out| out.extend_from_slice(b.to_text().as_bytes())),
-        Value::Date(Date::Day(days)) => civil(out, i64::from(days) * 86_400_000_000),
-        Value::DateTime(DateTime::Micros(micros)) => civil(out, micros),
+        Value::Date(Date::Day(days)) => civil(out, i128::from(days) * 86_400_000_000),
+        Value::DateTime(DateTime::Micros(micros)) => civil(out, micros.into()),
         Value::Timestamp(Timestamp::Micros(micros)) => {
             out.push(INSTANT);
             out.extend_from_slice(&micros.to_be_bytes());
@@ -135,7 +136,8 @@ fn float(out: &mut Vec<u8>, x: f64, shortest: impl FnOnce(&mut Vec<u8>)) {
     }
 }
 
-fn civil(out: &mut Vec<u8>, micros: i64) {
+/// PostgreSQL's last day is year 5,874,897: more microseconds than 64 bits count.
+fn civil(out: &mut Vec<u8>, micros: i128) {
     out.push(CIVIL);
     out.extend_from_slice(&micros.to_be_bytes());
 }

@@ -15,6 +15,7 @@
 
 mod batch;
 mod canonical;
+mod canonical_json;
 mod civil;
 mod codec;
 mod decimal;

@@ -288,7 +288,7 @@ fn write_date(f: &mut fmt::Formatter<'_>, year: i64, month: u32, day: u32) -> fm
     write!(f, "{sign}{:04}-{month:02}-{day:02}", year.abs())
 }
 
-fn write_clock(f: &mut fmt::Formatter<'_>, micros: i64) -> fmt::Result {
+fn write_clock(f: &mut fmt::Formatter<'_>, micros: u64) -> fmt::Result {
     let (seconds, fraction) = (micros / 1_000_000, micros % 1_000_000);
     write!(f, "{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60)?;
     if fraction == 0 {
@@ -306,7 +306,7 @@ fn write_micros(f: &mut fmt::Formatter<'_>, micros: i64) -> fmt::Result {
     let (y, m, d) = civil_from_days(micros.div_euclid(DAY));
     write_date(f, y, m, d)?;
     f.write_str(" ")?;
-    write_clock(f, micros.rem_euclid(DAY))
+    write_clock(f, micros.rem_euclid(DAY) as u64)
 }
 
 /// ISO 8601 with years below zero for BC; no trailing zeros in a fraction; read back by `parse`.
@@ -331,9 +331,9 @@ impl fmt::Display for Time {
         if self.micros < 0 {
             f.write_str("-")?;
         }
-        write_clock(f, self.micros.abs())?;
+        write_clock(f, self.micros.unsigned_abs())?;
         let Some(offset) = self.offset else { return Ok(()) };
-        let (sign, o) = if offset < 0 { ('-', -offset) } else { ('+', offset) };
+        let (sign, o) = (if offset < 0 { '-' } else { '+' }, offset.unsigned_abs());
         write!(f, "{sign}{:02}:{:02}", o / 3600, o / 60 % 60)?;
         if o % 60 != 0 { write!(f, ":{:02}", o % 60) } else { Ok(()) }
     }
@@ -347,7 +347,7 @@ impl fmt::Display for DateTime {
             DateTime::Partial { year, month, day, micros } => {
                 write_date(f, i64::from(year), u32::from(month), u32::from(day))?;
                 f.write_str(" ")?;
-                write_clock(f, micros)
+                write_clock(f, micros.unsigned_abs())
             }
             DateTime::Micros(micros) => write_micros(f, micros),
         }
