@@ -23,6 +23,8 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod database;
 mod kind;
 pub mod lab;
