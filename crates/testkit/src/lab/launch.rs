@@ -75,7 +75,7 @@ pub(crate) fn start(
         // Somebody else may have taken the port between our look and the server's.
         if tries == 3 || !log.contains("ddress already in use") {
             return Err(match end_of(&log) {
-                Some(end) => error.context(format!("the server's log ends with:\n{end}\n")),
+                Some(end) => anyhow!("{error:#}\nthe server's log ends with:\n{end}"),
                 None => error,
             });
         }

@@ -29,13 +29,15 @@ impl Identity {
     /// The identity of a living process.
     pub fn of(pid: u32) -> Option<Identity> {
         let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-        // pid (name) state ppid … ; the name may hold anything, so count from its closing bracket. Field 22 is the start.
+        // pid (name) state ppid …; the name may hold anything, so count from its closing bracket. Field 20 is the number of
+        // threads, 22 the start.
         let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
-        let state = fields.next()?;
-        if matches!(state, "Z" | "X") {
-            return None; // ended, and only not yet collected by its parent
-        }
-        Some(Identity { pid, started: fields.nth(18)?.parse().ok()? })
+        let (state, threads) = (fields.next()?, fields.nth(16)?);
+        let started = fields.nth(1)?.parse().ok()?;
+        // A zombie has ended and is only not yet collected by its parent, once its last thread is gone: until then the others
+        // may still hold its port and its files.
+        let ended = state == "X" || (state == "Z" && matches!(threads, "0" | "1"));
+        (!ended).then_some(Identity { pid, started })
     }
 
     /// Whether this very process still runs.

@@ -81,9 +81,7 @@ fn a_private_server_ends_with_the_process_that_started_it() {
     let said: Vec<String> = lines.map_while(Result::ok).collect();
     assert!(!child.wait().unwrap().success());
     let Some(url) = said.iter().find_map(|line| line.strip_prefix("url ")) else {
-        eprintln!("!!! SKIPPED: {said:?}");
-        assert!(std::env::var_os("CI").is_none(), "{said:?}");
-        return;
+        panic!("no private server was started: {said:?}");
     };
     let begun = std::time::Instant::now();
     while !blocking_refused(url) {

@@ -86,7 +86,7 @@ pub(crate) fn as_server_user(folders: &Folders, program: &Path, on_death: Option
         wrapper.push("--clear-groups".to_string());
     }
     if let Some(signal) = on_death {
-        wrapper.push(format!("--pdeathsig={}", signal.as_raw()));
+        wrapper.push(format!("--pdeathsig={}", if signal == Signal::INT { "INT" } else { "TERM" }));
     }
     let mut command = if wrapper.is_empty() {
         Command::new(program)
