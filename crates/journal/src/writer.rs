@@ -90,6 +90,7 @@ impl Writer {
                     self.write(commands)?;
                     if self.groups >= TRIM_GROUPS || self.bytes >= TRIM_BYTES {
                         self.trim()?;
+                        self.look_at_age();
                     }
                 }
                 Work::Trim(asked) => {
