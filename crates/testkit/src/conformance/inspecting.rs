@@ -10,7 +10,7 @@ pub(crate) const CHECKS: &[Check] = &[
     check!("inspect tells every table with its columns and its key", every_table),
     check!("inspect for some tables looks at no others, and a missing one is no fault", some_tables),
     check!("inspect tells all that is unmet at once", all_findings),
-    check!("inspect names the same server every time, and another for another database", identity),
+    check!("inspect names the same server every time, and prepare names it too", identity),
     check!("inspect changes nothing", changes_nothing),
     check!("cleanup lists and removes what tidelock made, and never a user's table", cleanup),
 ];

@@ -18,6 +18,8 @@ pub(crate) const CHECKS: &[Check] = &[
 ];
 
 const SECRET: &str = "a-very-secret-word";
+/// Nobody listens here, and no local port is ever taken from there.
+const CLOSED: u16 = 1;
 
 /// The kind, and what every error keeps: a code, and no secret anywhere in its chain.
 fn expect(error: &EndpointError, kinds: &[ErrorKind]) -> Result<()> {
@@ -45,15 +47,14 @@ async fn wrong_password(stage: Stage) -> Result<()> {
 }
 
 async fn no_server(stage: Stage) -> Result<()> {
-    let free = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
     let mut url = url::Url::parse(&stage.db.url)?;
-    url.set_port(Some(free)).ok().context("the url takes a port")?;
+    url.set_port(Some(CLOSED)).ok().context("the url takes a port")?;
     url.set_password(Some(SECRET)).ok().context("the url takes a password")?;
     let endpoint = connect(&stage.subject, url.as_str())?;
     let ask = Ask { role: Role::Target, tables: None };
     let error = endpoint.inspect(&ask).await.err().context("inspect passed without a server")?;
     ensure!(
-        error.to_string().contains(&free.to_string()) || error.to_string().contains("127.0.0.1"),
+        error.to_string().contains(&format!(":{CLOSED}")) || error.to_string().contains("127.0.0.1"),
         "it names the server: {error}"
     );
     expect(&error, &[ErrorKind::Unavailable])
