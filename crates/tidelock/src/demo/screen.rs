@@ -1,0 +1,229 @@
+//! What the demo shows: redrawn in place on a terminal, calm lines elsewhere, events for machines.
+
+use crate::ui::progress::{Flow, Progress};
+use crate::ui::{Colours, Ui, Watcher, print, text};
+use std::collections::VecDeque;
+use std::io::{IsTerminal, Write};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+use tidelock_sync::observe::{Event, Observer};
+use tokio::sync::watch;
+
+/// Conflicts shown.
+const CONFLICTS: usize = 6;
+/// Between two lines where nothing can be redrawn.
+const CALM: Duration = Duration::from_secs(4);
+/// Over which rates are measured.
+const WINDOW: Duration = Duration::from_secs(2);
+
+/// Where the demo shows itself.
+pub struct Screen {
+    mode: Mode,
+    /// Where a terminal is not drawn on, the events go here as well.
+    events: Option<Arc<dyn Watcher>>,
+    state: Mutex<State>,
+    following: watch::Sender<usize>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    Drawn(Colours),
+    Lines,
+    Json,
+}
+
+struct State {
+    progress: Progress,
+    phase: String,
+    conflicts: u64,
+    last: VecDeque<String>,
+    /// Changes delivered at moments past, for the rates.
+    samples: VecDeque<(Instant, Vec<u64>)>,
+    drawn: usize,
+    told: Instant,
+    told_conflicts: u64,
+}
+
+impl Screen {
+    /// An empty one.
+    pub fn new(ui: Ui) -> Screen {
+        let mode = match ui.json {
+            true => Mode::Json,
+            false if std::io::stdout().is_terminal() => Mode::Drawn(Colours::of(&std::io::stdout())),
+            false => Mode::Lines,
+        };
+        let state = State {
+            progress: Progress::default(),
+            phase: String::new(),
+            conflicts: 0,
+            last: VecDeque::new(),
+            samples: VecDeque::new(),
+            drawn: 0,
+            told: Instant::now(),
+            told_conflicts: 0,
+        };
+        let events = (mode == Mode::Json).then(|| ui.watcher());
+        Screen { mode, events, state: Mutex::new(state), following: watch::channel(0).0 }
+    }
+
+    /// Waits until so many directions are past their first copy.
+    pub async fn following(&self, flows: usize) {
+        // The sender lives as long as this does.
+        let _ = self.following.subscribe().wait_for(|count| *count >= flows).await;
+    }
+
+    /// Conflicts decided so far.
+    pub fn conflicts(&self) -> u64 {
+        self.state().conflicts
+    }
+
+    /// One line, once.
+    pub fn say(&self, line: &str) {
+        if self.mode != Mode::Json {
+            let _ = print(line);
+        }
+    }
+
+    /// What is going on from now on.
+    pub fn phase(&self, phase: &str) {
+        let mut state = self.state();
+        state.phase = phase.to_owned();
+        match self.mode {
+            Mode::Drawn(colours) => state.redraw(colours, None, [0, 0]),
+            Mode::Lines => drop(print(phase)),
+            Mode::Json => {}
+        }
+    }
+
+    /// Shows how things are: `left` until the writers stop, and how much they wrote.
+    pub fn draw(&self, left: Option<Duration>, written: [u64; 2]) {
+        let mut state = self.state();
+        state.sample(Instant::now());
+        match self.mode {
+            Mode::Drawn(colours) => state.redraw(colours, left, written),
+            Mode::Lines => state.tell(left.is_none()),
+            Mode::Json => {}
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Observer for Screen {
+    fn event(&self, event: &Event) {
+        if let Some(events) = &self.events {
+            events.event(event);
+        }
+        let mut state = self.state();
+        state.progress.event(event, Instant::now());
+        match event {
+            Event::Phase { .. } => {
+                let following = state.progress.flows.values().filter(|f| f.phase == "following").count();
+                self.following.send_replace(following);
+            }
+            Event::Conflict { table, key, conflict, rule, winner, .. } => {
+                state.conflicts += 1;
+                state.last.push_back(format!("{table} {key}: {conflict}; {winner} stays ({rule})"));
+                if state.last.len() > CONFLICTS {
+                    state.last.pop_front();
+                }
+            }
+            Event::Retrying { job, error, .. } | Event::Failed { job, error } if self.mode != Mode::Json => {
+                eprintln!("{job}: {error}");
+                state.drawn = 0;
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Watcher for Screen {
+    fn finish(&self) {
+        if let Some(events) = &self.events {
+            events.finish();
+        }
+    }
+}
+
+impl State {
+    fn sample(&mut self, now: Instant) {
+        let counts = self.progress.flows.values().map(|f| f.changes).collect();
+        self.samples.push_back((now, counts));
+        while self.samples.len() > 1 && now.duration_since(self.samples[0].0) > WINDOW {
+            self.samples.pop_front();
+        }
+    }
+
+    /// Changes per second of a direction, lately.
+    fn rate(&self, place: usize) -> u64 {
+        let (Some((then, old)), Some((now, new))) = (self.samples.front(), self.samples.back()) else {
+            return 0;
+        };
+        let delta = new.get(place).unwrap_or(&0).saturating_sub(*old.get(place).unwrap_or(&0));
+        text::rate(delta, now.duration_since(*then).max(Duration::from_millis(200)))
+    }
+
+    fn flow(&self, place: usize, name: &str, flow: &Flow) -> Vec<String> {
+        vec![
+            format!("  {name}"),
+            flow.phase.clone(),
+            text::count(flow.changes, "row change"),
+            format!("{} rows/s", text::number(self.rate(place))),
+            format!("{} behind", text::lag(flow.lag_micros)),
+        ]
+    }
+
+    fn flows(&self) -> Vec<String> {
+        let flows = self.progress.flows.iter().enumerate();
+        text::columns(
+            &flows.map(|(place, ((_, name), flow))| self.flow(place, name, flow)).collect::<Vec<_>>(),
+        )
+    }
+
+    fn tell(&mut self, last: bool) {
+        let now = Instant::now();
+        if !last && now.duration_since(self.told) < CALM {
+            return;
+        }
+        self.told = now;
+        for line in self.flows() {
+            let _ = print(&line);
+        }
+        let new = (self.conflicts - self.told_conflicts).min(CONFLICTS as u64) as usize;
+        for line in self.last.iter().skip(self.last.len() - new) {
+            let _ = print(&format!("  conflict: {line}"));
+        }
+        self.told_conflicts = self.conflicts;
+    }
+
+    fn redraw(&mut self, colours: Colours, left: Option<Duration>, written: [u64; 2]) {
+        let mut lines = vec![String::new()];
+        let left = left
+            .map(|l| format!(", {} left", text::duration(Duration::from_secs(l.as_secs()))))
+            .unwrap_or_default();
+        lines.push(format!("{}{left}", colours.bold(&self.phase)));
+        lines.extend(self.flows());
+        if written != [0, 0] {
+            let [shop, till] = written.map(|w| text::count(w, "transaction"));
+            lines.push(colours.dim(&format!("  the writer: {shop} at shop, {till} at till")));
+        }
+        if self.conflicts > 0 {
+            lines.push(format!("  {}", text::count(self.conflicts, "conflict")));
+            lines.extend(self.last.iter().map(|l| colours.yellow(&format!("    {l}"))));
+        }
+        let mut out = String::new();
+        if self.drawn > 0 {
+            out += &format!("\x1b[{}A", self.drawn);
+        }
+        for line in &lines {
+            out += &format!("\r\x1b[2K{line}\n");
+        }
+        out += "\x1b[J";
+        self.drawn = lines.len();
+        let mut stdout = std::io::stdout().lock();
+        // A terminal that is gone shows nothing.
+        let _ = stdout.write_all(out.as_bytes()).and_then(|()| stdout.flush());
+    }
+}

@@ -1,0 +1,80 @@
+//! Running the binary in a directory of its own.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+/// A directory to run in, and what is run there.
+pub struct Place(tempfile::TempDir);
+
+impl Place {
+    /// An empty one.
+    pub fn new() -> Place {
+        Place(tempfile::tempdir().unwrap())
+    }
+
+    /// With this `tidelock.yaml`.
+    pub fn with_config(text: &str) -> Place {
+        let place = Place::new();
+        place.write("tidelock.yaml", text);
+        place
+    }
+
+    /// Writes a file.
+    pub fn write(&self, name: &str, text: &str) {
+        std::fs::write(self.path(name), text).unwrap();
+    }
+
+    /// A path in it.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    /// A command that runs in it, without anything of the caller's that changes what is printed.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tidelock"));
+        command.args(arguments).current_dir(self.0.path()).env_remove("RUST_LOG");
+        command
+    }
+
+    /// Runs the binary.
+    pub fn run(&self, arguments: &[&str]) -> Ran {
+        Ran::of(self.command(arguments).output().unwrap(), self.0.path())
+    }
+}
+
+/// What came of a run.
+#[derive(Debug)]
+pub struct Ran {
+    /// The exit code.
+    pub code: i32,
+    /// Standard output.
+    pub out: String,
+    /// Standard error.
+    pub err: String,
+}
+
+impl Ran {
+    /// The place's own path is shown as `DIR`.
+    pub fn of(output: Output, place: &Path) -> Ran {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).replace(&*place.to_string_lossy(), "DIR");
+        let code = output.status.code().unwrap_or(-1);
+        Ran { code, out: text(&output.stdout), err: text(&output.stderr) }
+    }
+
+    /// As a transcript for a snapshot.
+    pub fn transcript(&self) -> String {
+        let Ran { code, out, err } = self;
+        format!("exit code {code}\n--- stdout\n{out}--- stderr\n{err}")
+    }
+
+    /// The lines of JSON on standard output.
+    pub fn json(&self) -> Vec<serde_json::Value> {
+        self.out.lines().map(|l| serde_json::from_str(l).unwrap_or_else(|e| panic!("{e}: {l}"))).collect()
+    }
+
+    /// Panics unless the run ended well.
+    pub fn done(self) -> Ran {
+        assert_eq!(self.code, 0, "{}", self.transcript());
+        self
+    }
+}
