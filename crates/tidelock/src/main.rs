@@ -57,7 +57,8 @@ fn failed(ui: Ui, error: &anyhow::Error) -> ExitCode {
 
 fn start_log(global: &Global) {
     let level = match global.verbose {
-        0 => "warn",
+        // What runs also tells its observer of stops and retries, which the progress shows.
+        0 => "warn,tidelock_sync::running=off,tidelock_sync::context=off",
         1 => "info",
         2 => "tidelock=debug,info",
         _ => "trace",

@@ -23,11 +23,15 @@ pub struct File {
     #[serde(default)]
     pub journal: Journal,
     /// The databases that take part, by name. Names: 2–50 letters, digits, `-`, `_`.
-    #[schemars(extend("x-allowed" = "a mapping of names to URLs, or to { url: …, tls: …, ca: … }"))]
+    #[schemars(extend("x-allowed" = "a mapping of names to URLs, or to { url: …, tls: …, ca: … }", "propertyNames" = names()))]
     pub endpoints: BTreeMap<String, Endpoint>,
     /// What is kept in step, by name. Names: 2–50 letters, digits, `-`, `_`.
-    #[schemars(extend("x-allowed" = "a mapping of names to jobs"))]
+    #[schemars(extend("x-allowed" = "a mapping of names to jobs", "propertyNames" = names()))]
     pub jobs: BTreeMap<String, Job>,
+}
+
+fn names() -> serde_json::Value {
+    serde_json::json!({ "pattern": "^[A-Za-z0-9_-]{2,50}$" })
 }
 
 fn default_state() -> String {
@@ -111,7 +115,7 @@ pub struct Job {
     /// The endpoint that is written to.
     pub target: Option<String>,
     /// The two endpoints of a two-way job.
-    #[schemars(extend("x-allowed" = "a list of exactly two endpoints"))]
+    #[schemars(extend("x-allowed" = "a list of exactly two endpoints", "minItems" = 2, "maxItems" = 2))]
     pub between: Option<Vec<String>>,
     /// Which tables take part; all when left out.
     pub tables: Option<Tables>,

@@ -108,7 +108,7 @@ impl Watcher for Bars {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         for ((job, name), flow) in &state.progress.flows {
             if flow.transactions > 0 {
-                self.say(&format!("{job}: {name}: {}", flow.line()));
+                self.say(&format!("{job}: {name}: {} applied", flow.total()));
             }
         }
         for (bar, _) in state.bars.values() {

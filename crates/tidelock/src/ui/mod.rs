@@ -93,6 +93,7 @@ impl Watcher for Json {
 /// An event as a sentence; none for those that are counted.
 fn sentence(event: &Event) -> Option<String> {
     match event {
+        Event::Phase { phase: "starting" | "stopped", .. } => None,
         Event::Phase { job, flow, phase } => Some(format!("{job}: {flow}: {phase}")),
         Event::Conflict { job, table, key, conflict, rule, winner } => {
             Some(format!("{job}: conflict in {table} {key}: {conflict}; {winner} stays ({rule})"))

@@ -38,7 +38,7 @@ impl Watcher for Lines {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         for ((job, name), flow) in &state.progress.flows {
             if flow.transactions > 0 {
-                eprintln!("{job}: {name}: {}", flow.line());
+                eprintln!("{job}: {name}: {} applied", flow.total());
             }
         }
         if state.untold > 0 {

@@ -62,9 +62,14 @@ impl Flow {
         if self.transactions == 0 {
             return self.phase.clone();
         }
+        format!("{}, {}, {} behind", self.phase, self.total(), text::lag(self.lag_micros))
+    }
+
+    /// `1,200 transactions with 3,400 changes`.
+    pub fn total(&self) -> String {
         let (transactions, changes) =
             (text::count(self.transactions, "transaction"), text::count(self.changes, "change"));
-        format!("{}, {transactions} with {changes}, {} behind", self.phase, text::lag(self.lag_micros))
+        format!("{transactions} with {changes}")
     }
 }
 
