@@ -111,3 +111,6 @@ fn sentence(event: &Event) -> Option<String> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
