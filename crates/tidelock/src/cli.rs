@@ -123,7 +123,7 @@ pub struct SyncArgs {
     #[arg(long)]
     pub full: bool,
     /// With --full: only these tables, by name or pattern (`*`, `?`), separated by commas
-    #[arg(long, value_name = "TABLES", value_delimiter = ',', num_args = 1.., requires = "full")]
+    #[arg(long, value_name = "TABLES", value_delimiter = ',', requires = "full")]
     pub tables: Vec<String>,
 }
 

@@ -1,9 +1,12 @@
 use super::Outcome;
 use crate::app::App;
 use crate::cli::{Global, SyncArgs};
-use crate::ui::{Ui, text};
+use crate::config::nearest;
+use crate::ui::{Ui, Usage, text};
 use anyhow::Result;
 use std::time::Instant;
+use tidelock_model::TableName;
+use tidelock_sync::job::matches;
 use tidelock_sync::{SyncError, SyncOptions};
 use tokio_util::sync::CancellationToken;
 
@@ -11,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 pub async fn run(global: &Global, args: &SyncArgs, ui: Ui, cancel: &CancellationToken) -> Result<Outcome> {
     let app = App::open(global, ui)?;
     app.known_job(args.job.as_deref())?;
+    known_tables(&app, args).await?;
     let began = Instant::now();
     let options = SyncOptions { full: args.full, tables: args.tables.clone() };
     let done = app.engine.sync(args.job.as_deref(), &options, cancel).await;
@@ -24,6 +28,21 @@ pub async fn run(global: &Global, args: &SyncArgs, ui: Ui, cancel: &Cancellation
         ))
     })?;
     Ok(Outcome::Done)
+}
+
+/// Refuses a table that no job has: copying nothing again in silence is not what was asked.
+async fn known_tables(app: &App, args: &SyncArgs) -> Result<()> {
+    if args.tables.is_empty() {
+        return Ok(());
+    }
+    let reports = app.engine.check(args.job.as_deref()).await?;
+    let tables: Vec<&str> = reports.iter().flat_map(|r| &r.tables).map(String::as_str).collect();
+    let unknown = |pattern: &&String| !tables.iter().any(|t| matches(pattern, &TableName::new(*t)));
+    let Some(unknown) = args.tables.iter().find(unknown) else { return Ok(()) };
+    let meant = nearest(unknown, tables.iter().copied()).map(|m| format!("did you mean `{m}`? "));
+    let hint = format!("{}there are: {}", meant.unwrap_or_default(), tables.join(", "));
+    let message = format!("no job has a table {unknown}");
+    Err(Usage { code: "TL-CLI-NO-TABLE", message, hint: Some(hint) }.into())
 }
 
 /// What a person reads who pressed Ctrl-C.

@@ -93,8 +93,6 @@ impl Failure {
                     self.message = format!("{job} cannot start");
                     self.code = Some("TL-SYNC-REFUSED".to_owned());
                     self.findings = findings.clone();
-                    self.hint =
-                        Some("`tidelock check` tells the same, with the statements that mend it".to_owned());
                 }
                 other => self.message = other.to_string(),
             }

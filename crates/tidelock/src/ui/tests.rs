@@ -176,7 +176,6 @@ fn an_error_tells_its_code_its_cause_and_what_to_do() {
     error: a cannot start (TL-SYNC-REFUSED)
       - one
       - two
-      hint: `tidelock check` tells the same, with the statements that mend it
     "#);
     let context = anyhow::anyhow!("no space").context("writing x (TL-INIT-WRITE)");
     insta::assert_snapshot!(Failure::of(&context).text(plain()), @r#"

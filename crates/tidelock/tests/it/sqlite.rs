@@ -66,6 +66,15 @@ fn sync_brings_over_what_was_committed_and_verify_says_so() {
 }
 
 #[test]
+fn a_table_to_copy_again_that_is_not_there_is_refused() {
+    let place = shop();
+    place.run(&["sync", "--full", "--tables", "orders"]).done();
+    let ran = place.run(&["sync", "--full", "--tables", "users,odrers"]);
+    assert_eq!(ran.code, 2, "{}", ran.transcript());
+    assert!(ran.err.contains("did you mean `orders`?"), "{}", ran.transcript());
+}
+
+#[test]
 fn cleanup_shows_first_and_removes_when_told() {
     let place = shop();
     place.run(&["sync"]).done();
