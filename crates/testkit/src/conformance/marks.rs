@@ -1,6 +1,6 @@
 //! `Endpoint::covers`: how snapshot and stream are joined without a gap.
 
-use super::stage::{Stage, id, read_all, told};
+use super::stage::{Stage, Stop, id, read_all, told};
 use super::{Check, check};
 use anyhow::{Context, Result, ensure};
 use std::collections::{BTreeMap, BTreeSet};
@@ -31,6 +31,7 @@ async fn write(stage: Arc<Stage>, stop: Arc<AtomicBool>) -> Result<i64> {
             session.execute(&format!("DELETE FROM orders WHERE id = {}", n - 3)).await?;
         }
         session.execute("COMMIT").await?;
+        tokio::task::yield_now().await;
     }
     Ok(n)
 }
@@ -46,8 +47,8 @@ async fn play(
 ) -> Result<()> {
     let stage = Arc::new(stage.with(&["orders", "marks"]).await?);
     let (mut source, prepared) = stage.captured(&["orders", "marks"]).await?;
-    let stop = Arc::new(AtomicBool::new(false));
-    let writer = tokio::spawn(write(stage.clone(), stop.clone()));
+    let (stop, stopped) = Stop::new();
+    let writer = tokio::spawn(write(stage.clone(), stopped));
     let count = "SELECT count(*) FROM marks";
     let wait = |n: i64| {
         let stage = stage.clone();
@@ -67,7 +68,7 @@ async fn play(
     let rows = read_all(&*snapshot, &tables, 2, 10).await?;
     drop(snapshot);
     wait(60).await?;
-    stop.store(true, Ordering::Relaxed);
+    drop(stop);
     let written = writer.await??;
     let mut follower = stage.follow(&["orders", "marks"], &prepared.start, &prepared).await?;
     let all = follower.transactions(usize::try_from(written)?).await?.to_vec();

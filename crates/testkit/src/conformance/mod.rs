@@ -15,7 +15,7 @@
 //! # }
 //! ```
 //!
-//! Each check has a fresh database and looks at it through [`Session`](crate::Session), never through the code under test. All are run, whatever
+//! In a test of `flavor = "multi_thread"`: the checks write beside the code under test. Each check has a fresh database and looks at it through [`Session`](crate::Session), never through the code under test. All are run, whatever
 //! fails, and each is reported; `TIDELOCK_CONFORMANCE=words` runs only those whose name holds the words.
 
 mod dialect;
@@ -24,6 +24,8 @@ mod following;
 mod inspecting;
 mod loading;
 mod marks;
+#[cfg(test)]
+mod nothing;
 mod origins;
 mod refusing;
 mod snapshots;

@@ -1,12 +1,12 @@
 //! `Snapshot`, `ChunkReader` and `Source::read`.
 
-use super::stage::{Stage, id, key, plain, read_all, rows, told};
+use super::stage::{Stage, Stop, id, key, plain, read_all, rows, told};
 use super::{Check, check, dialect};
 use crate::Family;
 use anyhow::{Context, Result, ensure};
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use tidelock_model::{Image, Slot};
 
 pub(crate) const CHECKS: &[Check] = &[
@@ -163,13 +163,13 @@ async fn one_moment(stage: Stage) -> Result<()> {
         let table = if n % 2 == 0 { "debit" } else { "credit" };
         stage.sql(&format!("INSERT INTO {table} VALUES ({n}, 'account', 1000)")).await?;
     }
-    let stop = Arc::new(AtomicBool::new(false));
+    let (stop, stopped) = Stop::new();
     let writer = tokio::spawn({
-        let (stage, stop) = (stage.clone(), stop.clone());
+        let stage = stage.clone();
         async move {
             let mut session = stage.db.session().await?;
             let mut n = 0_u64;
-            while !stop.load(Ordering::Relaxed) {
+            while !stopped.load(Ordering::Relaxed) {
                 n += 7;
                 session.execute("BEGIN").await?;
                 session
@@ -179,6 +179,7 @@ async fn one_moment(stage: Stage) -> Result<()> {
                     .execute(&format!("UPDATE credit SET qty = qty + 1 WHERE id = {}", n % 99 * 2 + 1))
                     .await?;
                 session.execute("COMMIT").await?;
+                tokio::task::yield_now().await;
             }
             anyhow::Ok(n)
         }
@@ -195,7 +196,7 @@ async fn one_moment(stage: Stage) -> Result<()> {
         }
         ensure!(all.len() == 200 && sum == 200_000, "{} accounts hold {sum}, not 200000", all.len());
     }
-    stop.store(true, Ordering::Relaxed);
+    drop(stop);
     ensure!(writer.await?? > 0, "the writer wrote meanwhile");
     Ok(())
 }

@@ -4,6 +4,7 @@ use crate::{Database, Kind};
 use anyhow::{Context, Result, bail, ensure};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tidelock_endpoint::{
     Ask, CaptureKind, ChangeStream, Checkpoint, Chunk, Endpoint, EndpointConfig, EndpointError, ErrorKind,
@@ -274,6 +275,22 @@ pub(crate) async fn read_all(
         all.extend(part??);
     }
     Ok(all)
+}
+
+/// Tells a writer beside the check to stop, also when the check ends early.
+pub(crate) struct Stop(Arc<AtomicBool>);
+
+impl Stop {
+    pub(crate) fn new() -> (Stop, Arc<AtomicBool>) {
+        let flag = Arc::new(AtomicBool::new(false));
+        (Stop(flag.clone()), flag)
+    }
+}
+
+impl Drop for Stop {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 /// A value as the plain client would print it, for values that every server prints alike.
