@@ -15,8 +15,9 @@
 //! # }
 //! ```
 //!
-//! In a test of `flavor = "multi_thread"`: the checks write beside the code under test. Each check has a fresh database and looks at it through [`Session`](crate::Session), never through the code under test. All are run, whatever
-//! fails, and each is reported; `TIDELOCK_CONFORMANCE=words` runs only those whose name holds the words.
+//! The test needs `flavor = "multi_thread"`: some checks write beside the code under test. Each check has a fresh database and
+//! looks at it through [`Session`](crate::Session), never through the code under test. All are run, whatever fails, and each is
+//! reported; `TIDELOCK_CONFORMANCE=words` runs only those whose name holds the words.
 
 mod dialect;
 mod follower;
