@@ -19,8 +19,14 @@ use crate::kind::Kind;
 
 const SCRIPT: &str = include_str!("../../lab/fetch.sh");
 
-/// Fetches whatever of `kinds` is not there yet.
+/// Fetches whatever of `kinds` is not there yet. The caller holds the lab's lock.
 pub(crate) fn fetch(folders: &Folders, kinds: &[Kind]) -> Result<()> {
+    for entry in fs::read_dir(folders.servers())?.flatten() {
+        // Of a fetch that was killed; with the lock held there is no other.
+        if entry.file_name().to_string_lossy().starts_with(".part-") {
+            fs::remove_dir_all(entry.path()).ok();
+        }
+    }
     let mut suites: BTreeMap<&str, Vec<Kind>> = BTreeMap::new();
     for kind in kinds.iter().copied().filter(|kind| !folders.server(*kind).is_dir()) {
         suites.entry(suite(kind)).or_default().push(kind);

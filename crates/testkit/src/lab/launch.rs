@@ -1,22 +1,18 @@
 //! Starts one server: copies its template, runs it in the foreground, waits until it answers.
 //!
-//! A run folder belongs to one server and goes with it. It is named after its port, and `run/KIND-PORT/process.json` says which
-//! process it belongs to, so that the next command can clear away what a crash left (see [`sweep`]).
+//! Where it runs, and what becomes of that place after a crash, is in [`super::runs`].
 
 use std::fs;
-use std::net::TcpListener;
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, bail};
-use rustix::process::Signal;
 use serde::{Deserialize, Serialize};
 
 use super::engines::{self, Options};
 use super::folders::Folders;
 use super::process::{self, Identity};
+use super::runs::{Place, Running};
 use super::{template, tls};
 use crate::kind::Kind;
 use crate::server::{Server, version_of};
@@ -24,34 +20,12 @@ use crate::server::{Server, version_of};
 const PATIENCE: Duration = Duration::from_secs(90);
 
 /// Whether a server ends with the process that started it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Fate {
     /// It goes on until `lab down`.
     Kept,
     /// The kernel ends it with this process, however that ends.
     Guarded,
-}
-
-/// A server process: enough to find it again and to stop it.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Running {
-    pub identity: Identity,
-    pub run: PathBuf,
-    /// The number of the signal that ends it cleanly.
-    stop: i32,
-}
-
-impl Running {
-    /// Stops it cleanly, if it still runs.
-    pub fn shut_down(&self) {
-        self.identity.stop(Signal::from_named_raw(self.stop).unwrap_or(Signal::TERM));
-    }
-
-    /// Stops it, if it still runs, and removes its data.
-    pub fn stop(&self) {
-        self.shut_down();
-        fs::remove_dir_all(&self.run).ok();
-    }
 }
 
 /// Starts a server of a kind that has been fetched.
@@ -64,7 +38,7 @@ pub(crate) fn start(
     let mut tries = 0;
     loop {
         tries += 1;
-        let place = claim(folders, kind)?;
+        let place = Place::claim(folders, kind, fate)?;
         let started = fill(folders, kind, &place).and_then(|()| run(folders, kind, options, fate, &place));
         let error = match started {
             Ok(started) => return Ok(started),
@@ -100,12 +74,6 @@ pub(crate) fn restart(
         .with_context(|| format!("restarting {}", server.kind))
 }
 
-/// A run folder and the port that goes with it.
-struct Place {
-    run: PathBuf,
-    port: u16,
-}
-
 /// Fills a run folder with a fresh server's data.
 fn fill(folders: &Folders, kind: Kind, place: &Place) -> Result<()> {
     tls::prepare(folders)?;
@@ -135,8 +103,8 @@ fn run(
     let mut child =
         process::spawn(command).with_context(|| format!("running {}", launch.program.display()))?;
     let identity = Identity::of(child.id()).ok_or_else(|| anyhow!("the server ended at once"))?;
-    let running = Running { identity, run: place.run.clone(), stop: launch.stop.as_raw() };
-    note_owner(&place.run, &running.identity)?;
+    let running = Running::new(identity, &place.run, launch.stop);
+    place.note(Some(&running), fate)?;
     let url = engines::url(kind, place.port, &template::password(folders)?);
     match wait_for_answer(&mut child, &url) {
         Ok(version) => {
@@ -167,41 +135,4 @@ fn wait_for_answer(child: &mut Child, url: &str) -> Result<String> {
         }
         std::thread::sleep(Duration::from_millis(30));
     }
-}
-
-/// Makes a run folder for a port that nothing listens on. Ports above 32768 are the system's own: a client polling one
-/// can connect to itself.
-fn claim(folders: &Folders, kind: Kind) -> Result<Place> {
-    let begin = u32::from(std::process::id() as u16) + std::time::UNIX_EPOCH.elapsed()?.subsec_micros();
-    for n in 0..12_000 {
-        let port = 20_000 + ((begin + n) % 12_000) as u16;
-        let run = folders.run().join(format!("{kind}-{port}"));
-        if TcpListener::bind(("127.0.0.1", port)).is_ok() && fs::create_dir(&run).is_ok() {
-            let me = Identity::of(std::process::id()).context("reading /proc of this process")?;
-            note_owner(&run, &me)?;
-            fs::set_permissions(&run, fs::Permissions::from_mode(0o755))?;
-            folders.hand_over(&run)?;
-            return Ok(Place { run, port });
-        }
-    }
-    bail!("no port between 20000 and 32000 is free, or {} cannot be written to", folders.run().display());
-}
-
-fn note_owner(run: &Path, owner: &Identity) -> Result<()> {
-    let path = run.join("process.json");
-    fs::write(&path, serde_json::to_vec(owner)?).with_context(|| format!("writing {}", path.display()))
-}
-
-/// Removes the run folders whose process is gone.
-pub(crate) fn sweep(folders: &Folders) -> Result<()> {
-    for entry in fs::read_dir(folders.run())? {
-        let run = entry?.path();
-        let owner = fs::read(run.join("process.json"))
-            .ok()
-            .and_then(|text| serde_json::from_slice::<Identity>(&text).ok());
-        if owner.is_some_and(|owner| !owner.lives()) {
-            fs::remove_dir_all(&run).ok();
-        }
-    }
-    Ok(())
 }

@@ -19,6 +19,7 @@ mod folders;
 mod launch;
 mod private;
 mod process;
+mod runs;
 mod state;
 mod template;
 mod tls;
@@ -60,8 +61,8 @@ impl Drop for Borrowed {
 pub fn up(kinds: &[Kind]) -> Result<Vec<Server>> {
     let folders = Folders::open()?;
     let _lock = state::lock(&folders)?;
-    launch::sweep(&folders)?;
     let mut state = State::load(&folders)?;
+    runs::sweep(&folders, &state)?;
     let (servers, started) = provide(&folders, &state, kinds, Fate::Kept)?;
     state.entries.extend(started);
     state.save(&folders)?;
@@ -71,11 +72,11 @@ pub fn up(kinds: &[Kind]) -> Result<Vec<Server>> {
 /// As [`up`], but what has to be started ends with the returned value.
 pub fn borrow(kinds: &[Kind]) -> Result<Borrowed> {
     let folders = Folders::open()?;
-    let _lock = state::lock(&folders)?;
-    launch::sweep(&folders)?;
+    let lock = state::lock(&folders)?;
     let state = State::load(&folders)?;
+    runs::sweep(&folders, &state)?;
     let (servers, started) = provide(&folders, &state, kinds, Fate::Guarded)?;
-    drop(_lock);
+    drop(lock);
     Ok(Borrowed { servers, folders, started })
 }
 
@@ -87,7 +88,7 @@ pub fn down() -> Result<Vec<Kind>> {
     let entries = std::mem::take(&mut state.entries);
     stop(&folders, &entries)?;
     state.save(&folders)?;
-    launch::sweep(&folders)?;
+    runs::sweep(&folders, &state)?;
     Ok(entries.into_iter().map(|entry| entry.server.kind).collect())
 }
 

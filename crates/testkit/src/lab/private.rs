@@ -6,7 +6,8 @@ use rustix::process::Signal;
 
 use super::engines::Options;
 use super::folders::Folders;
-use super::launch::{self, Fate, Running};
+use super::launch::{self, Fate};
+use super::runs::Running;
 use super::{fetch, state};
 use crate::kind::{Family, Kind};
 use crate::server::Server;

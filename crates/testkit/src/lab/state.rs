@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
 use super::folders::{Folders, front};
-use super::launch::Running;
+use super::runs::Running;
 use crate::server::Server;
 
 /// The variable with the certificate authority of the lab's servers.
@@ -48,6 +48,11 @@ impl State {
             Origin::Docker => true,
         });
         Ok(state)
+    }
+
+    /// Whether this server process is one of the kept ones.
+    pub fn has(&self, running: &Running) -> bool {
+        self.entries.iter().any(|entry| matches!(&entry.origin, Origin::Package(known) if known == running))
     }
 
     /// Writes the state and the environment file that goes with it, or removes both when nothing runs.

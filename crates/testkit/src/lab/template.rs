@@ -4,6 +4,7 @@ use std::fs;
 use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 
@@ -35,6 +36,7 @@ pub(crate) fn password(folders: &Folders) -> Result<String> {
 pub(crate) fn prepare(folders: &Folders, kind: Kind, password: &str) -> Result<PathBuf> {
     let template = folders.templates().join(kind.name());
     if !template.is_dir() {
+        remove_abandoned(folders);
         let part = tempfile::Builder::new()
             .prefix(&format!(".part-{kind}-"))
             .tempdir_in(folders.templates())
@@ -50,4 +52,15 @@ pub(crate) fn prepare(folders: &Folders, kind: Kind, password: &str) -> Result<P
         }
     }
     Ok(template)
+}
+
+/// Removes what killed commands left half made. Others may be at work beside us, but not for an hour.
+fn remove_abandoned(folders: &Folders) {
+    for entry in fs::read_dir(folders.templates()).into_iter().flatten().flatten() {
+        let made = entry.metadata().and_then(|found| found.modified());
+        let old = made.is_ok_and(|made| made.elapsed().is_ok_and(|age| age > Duration::from_secs(3600)));
+        if old && entry.file_name().to_string_lossy().starts_with(".part-") {
+            fs::remove_dir_all(entry.path()).ok();
+        }
+    }
 }
