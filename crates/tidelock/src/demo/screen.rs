@@ -2,6 +2,7 @@
 
 use crate::ui::progress::{Flow, Progress};
 use crate::ui::{Colours, Ui, Watcher, print, text};
+use indicatif::ProgressDrawTarget;
 use std::collections::VecDeque;
 use std::io::{IsTerminal, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -166,13 +167,13 @@ impl State {
     }
 
     fn flow(&self, place: usize, name: &str, flow: &Flow) -> Vec<String> {
-        vec![
-            format!("  {name}"),
-            flow.phase.clone(),
-            text::count(flow.changes, "row change"),
-            format!("{} rows/s", text::number(self.rate(place))),
-            format!("{} behind", text::lag(flow.lag_micros)),
-        ]
+        let mut cells = vec![format!("  {name}"), flow.phase.clone()];
+        if flow.transactions > 0 {
+            cells.push(text::count(flow.changes, "row change"));
+            cells.push(format!("{} rows/s", text::number(self.rate(place))));
+            cells.push(format!("{} behind", text::lag(flow.lag_micros)));
+        }
+        cells
     }
 
     fn flows(&self) -> Vec<String> {
@@ -199,31 +200,50 @@ impl State {
     }
 
     fn redraw(&mut self, colours: Colours, left: Option<Duration>, written: [u64; 2]) {
-        let mut lines = vec![String::new()];
-        let left = left
-            .map(|l| format!(", {} left", text::duration(Duration::from_secs(l.as_secs()))))
-            .unwrap_or_default();
-        lines.push(format!("{}{left}", colours.bold(&self.phase)));
-        lines.extend(self.flows());
+        let left = left.map(|l| format!(", {} s left", l.as_secs())).unwrap_or_default();
+        let mut lines = vec![(String::new(), Paint::Plain), (format!("{}{left}", self.phase), Paint::Bold)];
+        lines.extend(self.flows().into_iter().map(|line| (line, Paint::Plain)));
         if written != [0, 0] {
             let [shop, till] = written.map(|w| text::count(w, "transaction"));
-            lines.push(colours.dim(&format!("  the writer: {shop} at shop, {till} at till")));
+            lines.push((format!("  the writer: {shop} at shop, {till} at till"), Paint::Dim));
         }
         if self.conflicts > 0 {
-            lines.push(format!("  {}", text::count(self.conflicts, "conflict")));
-            lines.extend(self.last.iter().map(|l| colours.yellow(&format!("    {l}"))));
+            lines.push((format!("  {}", text::count(self.conflicts, "conflict")), Paint::Plain));
+            lines.extend(self.last.iter().map(|line| (format!("    {line}"), Paint::Yellow)));
         }
         let mut out = String::new();
         if self.drawn > 0 {
             out += &format!("\x1b[{}A", self.drawn);
         }
-        for line in &lines {
-            out += &format!("\r\x1b[2K{line}\n");
+        // A line that wraps would take two, and the next drawing would begin at the wrong one.
+        let width = ProgressDrawTarget::stdout().width().map_or(80, usize::from);
+        for (line, paint) in &lines {
+            let line: String = line.chars().take(width).collect();
+            out += &format!("\r\x1b[2K{}\n", paint.of(colours, &line));
         }
         out += "\x1b[J";
         self.drawn = lines.len();
         let mut stdout = std::io::stdout().lock();
         // A terminal that is gone shows nothing.
         let _ = stdout.write_all(out.as_bytes()).and_then(|()| stdout.flush());
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Paint {
+    Plain,
+    Bold,
+    Dim,
+    Yellow,
+}
+
+impl Paint {
+    fn of(self, colours: Colours, text: &str) -> String {
+        match self {
+            Paint::Plain => text.to_owned(),
+            Paint::Bold => colours.bold(text),
+            Paint::Dim => colours.dim(text),
+            Paint::Yellow => colours.yellow(text),
+        }
     }
 }

@@ -35,8 +35,11 @@ impl Table {
         }
         match self.expected.checked_sub(self.rows) {
             Some(rest) if rate > 0 && rest > 0 => {
-                let left = Duration::from_secs((rest / rate).max(1));
-                line + &format!(", {} left", text::duration(left))
+                let left = match (rest / rate).max(1) {
+                    seconds @ ..60 => format!("{seconds} s"),
+                    seconds => text::duration(Duration::from_secs(seconds)),
+                };
+                line + &format!(", {left} left")
             }
             _ => line,
         }

@@ -19,7 +19,7 @@ fn a_table_tells_rows_rate_and_time_left() {
     progress.event(&Event::TablePlanned { job: job.clone(), table: table.clone(), rows: 500_000 }, began);
     assert_eq!(line(&progress, 0), "0 of 500,000 rows");
     progress.event(&Event::Rows { job: job.clone(), table: table.clone(), rows: 120_000 }, began);
-    assert_eq!(line(&progress, 2), "120,000 of 500,000 rows, 60,000 rows/s, 6.0 s left");
+    assert_eq!(line(&progress, 2), "120,000 of 500,000 rows, 60,000 rows/s, 6 s left");
     progress.event(&Event::Rows { job: job.clone(), table: table.clone(), rows: 400_000 }, began);
     assert_eq!(line(&progress, 10), "520,000 rows, 52,000 rows/s");
     progress.event(&Event::TableDone { job, table, rows: 520_000 }, began);
