@@ -2,7 +2,6 @@
 
 use crate::ui::progress::{Flow, Progress};
 use crate::ui::{Colours, Ui, Watcher, print, text};
-use indicatif::ProgressDrawTarget;
 use std::collections::VecDeque;
 use std::io::{IsTerminal, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -211,17 +210,15 @@ impl State {
             lines.push((format!("  {}", text::count(self.conflicts, "conflict")), Paint::Plain));
             lines.extend(self.last.iter().map(|line| (format!("    {line}"), Paint::Yellow)));
         }
-        let mut out = String::new();
+        // Wrapping is off while drawing: a line that takes two would make the next drawing begin at the wrong one.
+        let mut out = "\x1b[?7l".to_owned();
         if self.drawn > 0 {
             out += &format!("\x1b[{}A", self.drawn);
         }
-        // A line that wraps would take two, and the next drawing would begin at the wrong one.
-        let width = ProgressDrawTarget::stdout().width().map_or(80, usize::from);
         for (line, paint) in &lines {
-            let line: String = line.chars().take(width).collect();
-            out += &format!("\r\x1b[2K{}\n", paint.of(colours, &line));
+            out += &format!("\r\x1b[2K{}\n", paint.of(colours, line));
         }
-        out += "\x1b[J";
+        out += "\x1b[J\x1b[?7h";
         self.drawn = lines.len();
         let mut stdout = std::io::stdout().lock();
         // A terminal that is gone shows nothing.
