@@ -1,0 +1,284 @@
+//! A session that writes: deltas and their checkpoint in one transaction.
+//!
+//! A transaction's first row change is a row of `tidelock_checkpoint` that names the origin (and goes again before the commit): the one mark that
+//! every version of both products logs, whatever privileges the user has. It is always an INSERT, so the origin is in the log even where row images are
+//! minimal. MySQL's GTID tags and MariaDB's session `server_id` would do the same on some servers only, and are not used.
+//!
+//! Round trips: `begin` is sent together with the first apply, and the checkpoint together with COMMIT; so a small transaction takes two.
+
+use crate::Result;
+use crate::catalog::{Layout, Which, describe, describe_one};
+use crate::config::Config;
+use crate::connect::{Purpose, Session, literal, quoted};
+use crate::error::{from_driver, precondition};
+use crate::load::MyLoader;
+use crate::read::{Reading, by_key};
+use crate::schema;
+use crate::statements::{Counts, Script, Writer};
+use crate::{CHECKPOINT_TABLE, Result as Done};
+use async_trait::async_trait;
+use mysql_async::prelude::Queryable;
+use std::collections::HashMap;
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::sync::Arc;
+use tidelock_endpoint::{Applied, Checkpoint, Delta, ErrorKind, Loader, Target};
+use tidelock_model::{Rows, Table, TableName};
+
+/// Statements are kept below this, and below half of what the server takes.
+const SCRIPT_BYTES: usize = 1 << 20;
+
+/// Tables as they are, looked up once in a session.
+#[derive(Default)]
+pub(crate) struct Known {
+    readings: Vec<Arc<Reading>>,
+}
+
+impl Known {
+    pub async fn reading(&mut self, session: &mut Session, database: &str, table: &Arc<Table>) -> Result<Arc<Reading>> {
+        if let Some(reading) = self.readings.iter().find(|r| Arc::ptr_eq(&r.table, table)) {
+            return Ok(reading.clone());
+        }
+        let layout = Arc::new(describe_one(session, database, &table.name).await?);
+        let reading = Arc::new(Reading::new(table, &layout)?);
+        self.readings.push(reading.clone());
+        Ok(reading)
+    }
+
+    pub fn forget(&mut self) {
+        self.readings.clear();
+    }
+}
+
+/// How large a statement may be.
+pub(crate) fn statement_limit(session: &Session) -> usize {
+    SCRIPT_BYTES.min(session.server.max_allowed_packet / 2)
+}
+
+/// The row that names the origin, in a lane of this session's own.
+pub(crate) struct Marker {
+    job: String,
+    lane: String,
+}
+
+impl Marker {
+    pub fn new(job: &str) -> Marker {
+        Marker { job: job.to_owned(), lane: format!("origin/{:016x}", RandomState::new().build_hasher().finish()) }
+    }
+
+    /// Begins a transaction.
+    pub fn begin(&self, origin: &str) -> String {
+        format!(
+            "START TRANSACTION; INSERT INTO {} (job, lane, state, origin) VALUES ({}, {}, '', {})",
+            quoted(CHECKPOINT_TABLE),
+            literal(&self.job),
+            literal(&self.lane),
+            literal(origin)
+        )
+    }
+
+    /// Ends it, with the checkpoint.
+    pub fn commit(&self, checkpoint: &Checkpoint, remove: &[String]) -> String {
+        let table = quoted(CHECKPOINT_TABLE);
+        let mut gone: Vec<String> = remove.iter().map(|l| literal(l)).collect();
+        gone.push(literal(&self.lane));
+        format!(
+            "INSERT INTO {table} (job, lane, state) VALUES ({}, {}, {}) ON DUPLICATE KEY UPDATE state=VALUES(state); \
+             DELETE FROM {table} WHERE job={} AND lane IN ({}); COMMIT",
+            literal(&checkpoint.job),
+            literal(&checkpoint.lane),
+            literal(&checkpoint.state),
+            literal(&self.job),
+            gone.join(",")
+        )
+    }
+}
+
+/// Runs a script of several statements in one round trip; the affected rows of each.
+pub(crate) async fn run(session: &mut Session, doing: &str, sql: Vec<u8>) -> Result<Vec<u64>> {
+    let mut affected = Vec::new();
+    let mut answer = session.conn.query_iter(sql).await.map_err(|e| from_driver(doing, e))?;
+    loop {
+        affected.push(answer.affected_rows());
+        if answer.is_empty() {
+            return Ok(affected);
+        }
+        while answer.next().await.map_err(|e| from_driver(doing, e))?.is_some() {}
+    }
+}
+
+/// Writes one endpoint.
+pub(crate) struct MyTarget {
+    config: Config,
+    session: Session,
+    job: String,
+    marker: Marker,
+    known: Known,
+    /// The beginning of the transaction, not sent yet.
+    pending: Option<String>,
+}
+
+impl MyTarget {
+    pub async fn open(config: &Config, job: &str) -> Result<MyTarget> {
+        let session = Session::connect(config, Purpose::Write).await?;
+        Ok(MyTarget {
+            config: config.clone(),
+            session,
+            job: job.to_owned(),
+            marker: Marker::new(job),
+            known: Known::default(),
+            pending: None,
+        })
+    }
+
+    async fn there(&mut self, tables: &[Arc<Table>]) -> Result<HashMap<TableName, Arc<Layout>>> {
+        let names: Vec<TableName> = tables.iter().map(|t| t.name.clone()).collect();
+        let found = describe(&mut self.session, &self.config.database, Which::Any(&names)).await?;
+        Ok(found.into_iter().map(|l| (l.table.name.clone(), Arc::new(l))).collect())
+    }
+
+    async fn preparing(&mut self, from: &str, tables: &[Arc<Table>]) -> Result<Vec<String>> {
+        let own = [TableName::new(CHECKPOINT_TABLE)];
+        let made = describe(&mut self.session, &self.config.database, Which::Any(&own)).await?;
+        let there = self.there(tables).await?;
+        let mut statements = Vec::new();
+        if made.is_empty() {
+            statements.push(schema::checkpoint_table());
+        }
+        for table in tables.iter().filter(|t| !there.contains_key(&t.name)) {
+            statements.push(schema::create_table(from, table, &self.session.server, &self.config.database)?);
+        }
+        Ok(statements)
+    }
+
+    async fn run_all(&mut self, doing: &str, statements: &[String]) -> Result<()> {
+        for statement in statements {
+            self.session.run(doing, statement).await.map_err(|e| {
+                let said = format!("running: {}", statement.lines().next().unwrap_or_default());
+                if e.hint.is_none() { e.hint(said) } else { e }
+            })?;
+        }
+        self.known.forget();
+        Ok(())
+    }
+
+    async fn send_pending(&mut self) -> Result<()> {
+        match self.pending.take() {
+            Some(begin) => self.session.run("beginning a transaction", begin).await,
+            None => Ok(()),
+        }
+    }
+}
+
+#[async_trait]
+impl Target for MyTarget {
+    async fn prepare(&mut self, from: &str, tables: &[Arc<Table>]) -> Result<Vec<String>> {
+        let statements = self.preparing(from, tables).await?;
+        self.run_all("making tables", &statements).await?;
+        Ok(statements)
+    }
+
+    async fn plan(&mut self, from: &str, tables: &[Arc<Table>]) -> Result<Vec<String>> {
+        let mut statements = self.preparing(from, tables).await?;
+        let there = self.there(tables).await?;
+        statements.extend(schema::finish(tables, &there, &self.config.database));
+        Ok(statements)
+    }
+
+    /// AUTO_INCREMENT needs no statement: the engine moves it behind every value that is written.
+    async fn finish(&mut self, _from: &str, tables: &[Arc<Table>]) -> Result<Vec<String>> {
+        let there = self.there(tables).await?;
+        let statements = schema::finish(tables, &there, &self.config.database);
+        self.run_all("making indexes and foreign keys", &statements).await?;
+        Ok(statements)
+    }
+
+    async fn is_empty(&mut self, table: &Arc<Table>) -> Result<bool> {
+        let schema = table.name.schema.as_deref().unwrap_or(&self.config.database);
+        let sql = format!("SELECT 1 FROM {} LIMIT 1", crate::catalog::sql_name(schema, &table.name.name));
+        let doing = format!("looking whether {} is empty", table.name);
+        Ok(self.session.first(&doing, sql).await?.is_none())
+    }
+
+    async fn loader(&mut self) -> Result<Box<dyn Loader>> {
+        let session = Session::connect(&self.config, Purpose::Write).await?;
+        Ok(Box::new(MyLoader::new(&self.config, session, &self.job)))
+    }
+
+    async fn checkpoints(&mut self) -> Result<Vec<Checkpoint>> {
+        let sql = format!(
+            "SELECT lane, state FROM {} WHERE job={} AND origin IS NULL",
+            quoted(CHECKPOINT_TABLE),
+            literal(&self.job)
+        );
+        let rows: std::result::Result<Vec<(String, String)>, _> = self.session.conn.query(sql).await;
+        match rows {
+            Ok(rows) => {
+                let made = |(lane, state)| Checkpoint { job: self.job.clone(), lane, state };
+                Ok(rows.into_iter().map(made).collect())
+            }
+            // The table is made by `prepare`.
+            Err(error) if crate::error::server_code(&error) == Some(1146) => Ok(Vec::new()),
+            Err(error) => Err(from_driver("reading the checkpoints", error)),
+        }
+    }
+
+    async fn begin(&mut self, origin: &str) -> Result<()> {
+        self.pending = Some(self.marker.begin(origin));
+        Ok(())
+    }
+
+    async fn apply(&mut self, deltas: &[Delta<'_>]) -> Result<Applied> {
+        let mut scripts = Vec::new();
+        let limit = statement_limit(&self.session);
+        for delta in deltas {
+            let reading = self.known.reading(&mut self.session, &self.config.database, delta.table).await?;
+            if reading.table.key.is_empty() && !(delta.deletes.is_empty() && delta.updates.is_empty()) {
+                let message = format!("table {} has no key: its rows cannot be updated or deleted", delta.table.name);
+                return Err(precondition("TL-MY-NO-KEY", message));
+            }
+            Writer { reading: &reading, limit, scripts: &mut scripts }.delta(delta)?;
+        }
+        let mut applied = Applied::default();
+        for Script { sql, counts } in scripts.into_iter().filter(|s| !s.is_empty()) {
+            let mut whole = Vec::with_capacity(sql.len() + 200);
+            let mut before = 0;
+            if let Some(begin) = self.pending.take() {
+                whole.extend_from_slice(begin.as_bytes());
+                whole.extend_from_slice(b"; ");
+                before = 2;
+            }
+            whole.extend_from_slice(&sql);
+            let affected = run(&mut self.session, "applying changes", whole).await?;
+            for (rows, counts) in affected.into_iter().skip(before).zip(counts) {
+                match counts {
+                    Counts::Missing if rows == 0 => applied.missing += 1,
+                    Counts::Present if rows == 0 => applied.present += 1,
+                    _ => {}
+                }
+            }
+        }
+        Ok(applied)
+    }
+
+    async fn read(&mut self, keys: &Rows) -> Result<Rows> {
+        self.send_pending().await?;
+        let reading = self.known.reading(&mut self.session, &self.config.database, keys.table()).await?;
+        by_key(&mut self.session, &reading, keys, " FOR UPDATE").await
+    }
+
+    async fn commit(&mut self, checkpoint: &Checkpoint, remove: &[String]) -> Done<()> {
+        let mut sql = self.pending.take().map_or(String::new(), |begin| begin + "; ");
+        sql += &self.marker.commit(checkpoint, remove);
+        run(&mut self.session, "committing", sql.into_bytes()).await.map(drop)
+    }
+
+    async fn rollback(&mut self) -> Result<()> {
+        match self.pending.take() {
+            Some(_) => Ok(()),
+            None => self.session.run("rolling back", "ROLLBACK").await.map_err(|e| match e.kind {
+                ErrorKind::Protocol => e.hint("open a new session"),
+                _ => e,
+            }),
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! What a statement in the log means for the stream, told from its first words and the names in it.
+
+/// The meaning of a statement.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Meaning {
+    Begin,
+    Commit,
+    Rollback,
+    /// `SAVEPOINT`, `RELEASE`: nothing was undone.
+    Savepoint,
+    RollbackTo,
+    /// `XA START` and `XA END`, around the rows of an XA transaction.
+    XaBounds,
+    /// `XA COMMIT` and `XA ROLLBACK` of something prepared earlier.
+    XaDecision,
+    Truncate,
+    /// DDL that may change the shape of what it names.
+    Ddl,
+    /// Row changes as a statement: the server does not log rows.
+    Rows,
+    Other,
+}
+
+/// A statement as words: bare words in capitals, names as they are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Statement {
+    pub meaning: Meaning,
+    words: Vec<String>,
+}
+
+/// Words that are looked at; the rest of a long statement holds values.
+const WORDS: usize = 4_000;
+
+impl Statement {
+    pub fn parse(text: &[u8]) -> Statement {
+        let words = words(&String::from_utf8_lossy(text));
+        let word = |i: usize| words.get(i).map_or(String::new(), |w| w.to_ascii_uppercase());
+        let meaning = match (word(0).as_str(), word(1).as_str()) {
+            ("BEGIN", _) | ("START", "TRANSACTION") => Meaning::Begin,
+            ("COMMIT", _) => Meaning::Commit,
+            ("ROLLBACK", "TO") => Meaning::RollbackTo,
+            ("ROLLBACK", _) => Meaning::Rollback,
+            ("SAVEPOINT" | "RELEASE", _) => Meaning::Savepoint,
+            ("XA", "START" | "BEGIN" | "END") => Meaning::XaBounds,
+            ("XA", _) => Meaning::XaDecision,
+            ("TRUNCATE", _) => Meaning::Truncate,
+            ("ALTER" | "DROP" | "RENAME" | "CREATE", _) => Meaning::Ddl,
+            ("INSERT" | "UPDATE" | "DELETE" | "REPLACE" | "LOAD" | "WITH", _) => Meaning::Rows,
+            _ => Meaning::Other,
+        };
+        Statement { meaning, words }
+    }
+
+    /// Whether it speaks of a table; `default` is the schema that names without one are in.
+    pub fn names(&self, schema: &str, table: &str, default: &[u8], fold: bool) -> bool {
+        let same = |a: &str, b: &str| if fold { a.eq_ignore_ascii_case(b) } else { a == b };
+        self.words.iter().enumerate().any(|(i, word)| {
+            let qualified = i >= 2 && self.words[i - 1] == ".";
+            let place = if qualified { same(&self.words[i - 2], schema) } else { default == schema.as_bytes() };
+            place && same(word, table)
+        })
+    }
+
+    /// Whether an `ALTER TABLE` may give a column another meaning while the row looks the same in the log.
+    pub fn changes_meaning(&self) -> bool {
+        let has = |w: &str| self.words.iter().any(|x| x.eq_ignore_ascii_case(w));
+        has("CHANGE") || has("MODIFY") || has("RENAME") || has("CONVERT") || has("ADD") && has("DROP")
+    }
+}
+
+/// Bare words, quoted names without their quotes, dots; text literals and comments are passed over (`/*! … */` is not a comment).
+fn words(text: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut rest = text;
+    while found.len() < WORDS {
+        let Some(c) = rest.chars().next() else { break };
+        let after = &rest[c.len_utf8()..];
+        rest = match c {
+            '/' if after.starts_with("*!") || after.starts_with("*M!") => {
+                after.trim_start_matches(['*', 'M', '!']).trim_start_matches(|c: char| c.is_ascii_digit())
+            }
+            '/' if after.starts_with('*') => after.split_once("*/").map_or("", |(_, r)| r),
+            '#' => after.split_once('\n').map_or("", |(_, r)| r),
+            '-' if after.starts_with("- ") => after.split_once('\n').map_or("", |(_, r)| r),
+            '\'' => closing(after, c).1,
+            // Double quotes hold a name under ANSI_QUOTES, and a name that is taken for one by mistake does no harm.
+            '`' | '"' => {
+                let (name, rest) = closing(after, c);
+                found.push(name);
+                rest
+            }
+            '.' => {
+                found.push(".".to_owned());
+                after
+            }
+            c if c.is_alphanumeric() || c == '_' || c == '$' => {
+                let end = rest.find(|c: char| !(c.is_alphanumeric() || c == '_' || c == '$')).unwrap_or(rest.len());
+                found.push(rest[..end].to_owned());
+                &rest[end..]
+            }
+            _ => after,
+        };
+    }
+    found
+}
+
+/// What stands before the closing quote, doubled quotes and backslashes taken into account, and what is behind.
+fn closing(text: &str, quote: char) -> (String, &str) {
+    let mut name = String::new();
+    let mut chars = text.char_indices().peekable();
+    while let Some((i, c)) = chars.next() {
+        match c {
+            '\\' if quote != '`' => drop(chars.next()),
+            c if c == quote && chars.peek().is_some_and(|(_, n)| *n == quote) => {
+                chars.next();
+                name.push(quote);
+            }
+            c if c == quote => return (name, &text[i + c.len_utf8()..]),
+            c => name.push(c),
+        }
+    }
+    (name, "")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn meaning(text: &str) -> Meaning {
+        Statement::parse(text.as_bytes()).meaning
+    }
+
+    #[test]
+    fn the_first_words_tell_the_meaning_whatever_comment_stands_before() {
+        assert_eq!(meaning("/* app */ truncate table t"), Meaning::Truncate);
+        assert_eq!(meaning("# Dum\nBEGIN"), Meaning::Begin);
+        assert_eq!(meaning("ROLLBACK TO `a`"), Meaning::RollbackTo);
+        assert_eq!(meaning("XA START X'61',X'',1"), Meaning::XaBounds);
+        assert_eq!(meaning("/*!40000 ALTER TABLE `t` DISABLE KEYS */"), Meaning::Ddl);
+        assert_eq!(meaning("FLUSH TABLES"), Meaning::Other);
+    }
+
+    #[test]
+    fn a_table_is_named_with_and_without_its_schema() {
+        let names = |text: &str, default: &[u8]| Statement::parse(text.as_bytes()).names("shop", "my`t", default, false);
+        assert!(names("TRUNCATE TABLE `my``t`", b"shop"));
+        assert!(names("TRUNCATE `shop`.`my``t`", b"other"));
+        assert!(!names("TRUNCATE `my``t`", b"other"));
+        assert!(!names("INSERT INTO x VALUES ('`my``t`')", b"shop"));
+    }
+}

@@ -1,0 +1,528 @@
+//! [`Value`] → what is written: SQL literals for statements, fields for LOAD DATA.
+//!
+//! Invariant: a value is written exactly or refused, by us, before the server could round it, cut it or take it for another: decimals and
+//! fractions of seconds beyond the column's, blanks that a CHAR would lose, zeros that a BINARY would add, labels that differ by case, numbers in JSON that
+//! a double cannot hold, instants outside of a TIMESTAMP. What remains (too long, out of range, unknown characters) is an error of the server in strict mode.
+
+use crate::codec::{Codec, uuid, uuid_text};
+use std::fmt::Write as _;
+use std::io::Write as _;
+use tidelock_model::{Date, DateTime, Decimal, Time, Timestamp, Value, civil_from_days};
+
+/// Why a value cannot be written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Refusal(pub String);
+
+/// How it is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// In a statement.
+    Sql,
+    /// In a file of LOAD DATA (tabs, newlines, backslash), octets in hexadecimal digits: see [`field_expression`].
+    Field,
+}
+
+/// The expression that turns a LOAD DATA field into the column's value, where it is not the field itself.
+pub(crate) fn field_expression(codec: &Codec, variable: &str) -> Option<String> {
+    match codec {
+        Codec::Bytes { .. } | Codec::Geometry => Some(format!("UNHEX({variable})")),
+        Codec::Bits(_) => Some(format!("CAST({variable} AS UNSIGNED)")),
+        _ => None,
+    }
+}
+
+const DAY: i64 = 86_400_000_000;
+const HOUR: i64 = 3_600_000_000;
+
+/// Appends `value` for a column of this kind; `length` is its most characters.
+pub(crate) fn put(
+    codec: &Codec,
+    length: Option<u64>,
+    value: &Value<'_>,
+    form: Form,
+    out: &mut Vec<u8>,
+) -> Result<(), Refusal> {
+    if value.is_null() {
+        out.extend_from_slice(if form == Form::Sql { b"NULL" } else { b"\\N" });
+        return Ok(());
+    }
+    let mut o = Out { form, out };
+    match codec {
+        Codec::Bool if !matches!(value, Value::Bool(_) | Value::Int(0 | 1) | Value::UInt(0 | 1)) => {
+            Err(Refusal("it is neither true nor false".into()))
+        }
+        Codec::Int { .. } | Codec::Year | Codec::Bool => o.int(value),
+        Codec::Decimal { precision, scale } => o.decimal(value, *precision, *scale),
+        Codec::Float32 => o.float(value, true),
+        Codec::Float64 => o.float(value, false),
+        Codec::Text { fixed, .. } => o.text(value, *fixed, length),
+        Codec::UuidText(_) | Codec::Uuid => o.uuid(value),
+        Codec::Bytes { fixed } => o.bytes(value, *fixed, length),
+        Codec::Bits(bits) => o.bits(value, *bits),
+        Codec::Date => o.date(value),
+        Codec::Time { fraction } => o.time(value, *fraction),
+        Codec::DateTime { fraction } | Codec::Instant { fraction } => o.datetime(value, *fraction),
+        Codec::Timestamp { fraction } => o.timestamp(value, *fraction),
+        Codec::Json => match value {
+            Value::Json(text) => exact_numbers(text).and_then(|()| o.quoted(text)),
+            _ => refuse(value, "json"),
+        },
+        Codec::JsonText(_) => match value {
+            Value::Json(text) => o.quoted(text),
+            _ => refuse(value, "json"),
+        },
+        Codec::Enum(labels) => match *value {
+            Value::Enum(text) | Value::Text(text) => {
+                if text.is_empty() || labels.iter().any(|l| l == text) {
+                    return o.quoted(text);
+                }
+                Err(Refusal("the ENUM has no such label".into()))
+            }
+            _ => refuse(value, "enum"),
+        },
+        Codec::Set(labels) => match *value {
+            Value::Set(text) | Value::Text(text) | Value::Enum(text) => {
+                if text.is_empty() || text.split(',').all(|t| labels.iter().any(|l| l == t)) {
+                    return o.quoted(text);
+                }
+                Err(Refusal("the SET has no such label".into()))
+            }
+            _ => refuse(value, "set"),
+        },
+        Codec::Geometry => match value {
+            Value::Geometry(g) => {
+                let mut stored = g.srid.to_le_bytes().to_vec();
+                stored.extend_from_slice(g.wkb);
+                o.octets(&stored);
+                Ok(())
+            }
+            _ => refuse(value, "geometry"),
+        },
+        Codec::Native(_) => match value {
+            Value::Text(text) => o.quoted(text),
+            _ => refuse(value, "native"),
+        },
+    }
+}
+
+fn refuse(value: &Value<'_>, column: &str) -> Result<(), Refusal> {
+    Err(Refusal(format!("a value of kind {} does not go into a column of kind {column}", value.kind())))
+}
+
+struct Out<'o> {
+    form: Form,
+    out: &'o mut Vec<u8>,
+}
+
+impl Out<'_> {
+    fn plain(&mut self, text: &str) -> Result<(), Refusal> {
+        self.out.extend_from_slice(text.as_bytes());
+        Ok(())
+    }
+
+    fn quoted(&mut self, text: &str) -> Result<(), Refusal> {
+        match self.form {
+            Form::Sql => sql_text(text, self.out),
+            Form::Field => field_text(text, self.out),
+        }
+        Ok(())
+    }
+
+    fn octets(&mut self, bytes: &[u8]) {
+        const HEX: &[u8; 16] = b"0123456789ABCDEF";
+        if self.form == Form::Sql {
+            self.out.extend_from_slice(b"X'");
+        }
+        self.out.reserve(bytes.len() * 2 + 1);
+        for b in bytes {
+            self.out.extend([HEX[usize::from(b >> 4)], HEX[usize::from(b & 15)]]);
+        }
+        if self.form == Form::Sql {
+            self.out.push(b'\'');
+        }
+    }
+
+    fn int(&mut self, value: &Value<'_>) -> Result<(), Refusal> {
+        match *value {
+            Value::Int(i) => self.plain(itoa::Buffer::new().format(i)),
+            Value::UInt(u) => self.plain(itoa::Buffer::new().format(u)),
+            Value::Bool(b) => self.plain(if b { "1" } else { "0" }),
+            Value::Decimal(d) if d.is_finite() && d.fraction().is_empty() => {
+                self.plain(d.as_str().split('.').next().unwrap_or("0"))
+            }
+            Value::Decimal(_) => Err(Refusal("a whole-number column would round it".into())),
+            _ => refuse(value, "int"),
+        }
+    }
+
+    fn decimal(&mut self, value: &Value<'_>, precision: u16, scale: u16) -> Result<(), Refusal> {
+        let mut buffer = itoa::Buffer::new();
+        let mut shortest = String::new();
+        let text = match *value {
+            Value::Decimal(d) => d.as_str(),
+            Value::Int(i) => buffer.format(i),
+            Value::UInt(u) => buffer.format(u),
+            Value::Bool(b) => if b { "1" } else { "0" },
+            Value::Float64(x) if x.is_finite() => {
+                let _ = write!(shortest, "{x}");
+                &shortest
+            }
+            _ => return refuse(value, "decimal"),
+        };
+        match Decimal::parse(text) {
+            Some(d) if d.fits(precision, scale as i16) => self.plain(text),
+            _ => Err(Refusal(format!("decimal({precision},{scale}) does not hold it exactly"))),
+        }
+    }
+
+    fn float(&mut self, value: &Value<'_>, single: bool) -> Result<(), Refusal> {
+        let inexact = || Refusal("the floating-point column does not hold it exactly".into());
+        let x = match *value {
+            Value::Float32(x) => f64::from(x),
+            Value::Float64(x) => x,
+            Value::Int(i) if i.unsigned_abs() <= 1 << 53 => i as f64,
+            Value::UInt(u) if u <= 1 << 53 => u as f64,
+            Value::Decimal(d) if d.is_finite() => {
+                let x: f64 = d.as_str().parse().map_err(|_| inexact())?;
+                let same = Decimal::parse(&x.to_string()).is_some_and(|back| back.compare(d).is_eq());
+                if !same {
+                    return Err(inexact());
+                }
+                x
+            }
+            _ => return refuse(value, "float"),
+        };
+        if !x.is_finite() {
+            return Err(Refusal("MySQL has neither NaN nor infinity".into()));
+        }
+        if single && f64::from(x as f32) != x {
+            return Err(inexact());
+        }
+        // With an exponent it is a double to the parser, and not a decimal that is rounded later.
+        let mut buffer = ryu::Buffer::new();
+        let text = buffer.format_finite(x);
+        self.plain(text)?;
+        if text.contains(['e', 'E']) { Ok(()) } else { self.plain("e0") }
+    }
+
+    fn text(&mut self, value: &Value<'_>, fixed: bool, length: Option<u64>) -> Result<(), Refusal> {
+        let text = match *value {
+            Value::Text(t) | Value::Json(t) | Value::Enum(t) | Value::Set(t) => t,
+            Value::Uuid(u) => {
+                let mut out = Vec::with_capacity(36);
+                uuid_text(&u, &mut out);
+                return self.quoted(&String::from_utf8_lossy(&out));
+            }
+            _ => return refuse(value, "text"),
+        };
+        if fixed && text.ends_with(' ') {
+            return Err(Refusal("a CHAR column would lose its trailing blanks".into()));
+        }
+        if let Some(length) = length
+            && text.len() as u64 > length
+            && text.ends_with(' ')
+            && text.chars().count() as u64 > length
+        {
+            return Err(Refusal(format!("it is longer than {length} characters, and the column would cut its trailing blanks")));
+        }
+        self.quoted(text)
+    }
+
+    fn uuid(&mut self, value: &Value<'_>) -> Result<(), Refusal> {
+        let octets = match *value {
+            Value::Uuid(u) => u,
+            Value::Text(t) => uuid(t).map_err(|f| Refusal(f.0.into_owned()))?,
+            _ => return refuse(value, "uuid"),
+        };
+        let mut out = Vec::with_capacity(36);
+        uuid_text(&octets, &mut out);
+        self.quoted(&String::from_utf8_lossy(&out))
+    }
+
+    fn bytes(&mut self, value: &Value<'_>, fixed: Option<usize>, length: Option<u64>) -> Result<(), Refusal> {
+        let Value::Bytes(bytes) = *value else { return refuse(value, "bytes") };
+        match (fixed, length) {
+            (Some(n), _) if n != bytes.len() => {
+                Err(Refusal(format!("a BINARY({n}) column would add zero octets or cut it")))
+            }
+            (_, Some(n)) if bytes.len() as u64 > n => Err(Refusal(format!("it is longer than {n} octets"))),
+            _ => {
+                self.octets(bytes);
+                Ok(())
+            }
+        }
+    }
+
+    fn bits(&mut self, value: &Value<'_>, length: u32) -> Result<(), Refusal> {
+        let Value::Bits(bits) = value else { return refuse(value, "bits") };
+        if bits.length != length {
+            return Err(Refusal(format!("it has {} bits and the column {length}", bits.length)));
+        }
+        let text = bits.to_text();
+        if self.form == Form::Sql {
+            return self.plain(&format!("b'{text}'"));
+        }
+        let number = text.bytes().fold(0_u64, |n, b| n << 1 | u64::from(b == b'1'));
+        self.plain(itoa::Buffer::new().format(number))
+    }
+
+    fn date(&mut self, value: &Value<'_>) -> Result<(), Refusal> {
+        match *value {
+            Value::Date(Date::Day(days)) => self.civil(i64::from(days) * DAY, true),
+            Value::Date(Date::Partial { .. }) => self.quoted(&shown(value)),
+            Value::DateTime(DateTime::Micros(micros)) if micros % DAY == 0 => self.civil(micros, true),
+            Value::Date(_) => Err(Refusal("MySQL has no infinite dates".into())),
+            Value::DateTime(_) => Err(Refusal("a DATE column would lose its time of day".into())),
+            _ => refuse(value, "date"),
+        }
+    }
+
+    /// Within the years 0–9999, written as a date and time or as a date.
+    fn civil(&mut self, micros: i64, date_only: bool) -> Result<(), Refusal> {
+        let (year, month, day) = civil_from_days(micros.div_euclid(DAY));
+        if !(0..=9999).contains(&year) {
+            return Err(Refusal("MySQL's dates end at the years 0 and 9999".into()));
+        }
+        let start = self.open();
+        let _ = write!(self.out, "{year:04}-{month:02}-{day:02}");
+        if !date_only {
+            self.out.push(b' ');
+            clock(self.out, micros.rem_euclid(DAY));
+        }
+        self.close(start);
+        Ok(())
+    }
+
+    fn open(&mut self) -> bool {
+        if self.form == Form::Sql {
+            self.out.push(b'\'');
+        }
+        self.form == Form::Sql
+    }
+
+    fn close(&mut self, opened: bool) {
+        if opened {
+            self.out.push(b'\'');
+        }
+    }
+
+    fn time(&mut self, value: &Value<'_>, fraction: u8) -> Result<(), Refusal> {
+        let Value::Time(Time { micros, offset }) = *value else { return refuse(value, "time") };
+        if offset.is_some() {
+            return Err(Refusal("a TIME column has no zone".into()));
+        }
+        if micros.abs() >= 839 * HOUR {
+            return Err(Refusal("TIME ends at 838:59:59".into()));
+        }
+        rounds(micros, fraction)?;
+        let opened = self.open();
+        if micros < 0 {
+            self.out.push(b'-');
+        }
+        clock(self.out, micros.abs());
+        self.close(opened);
+        Ok(())
+    }
+
+    fn datetime(&mut self, value: &Value<'_>, fraction: u8) -> Result<(), Refusal> {
+        match *value {
+            Value::DateTime(DateTime::Micros(micros)) | Value::Timestamp(Timestamp::Micros(micros)) => {
+                rounds(micros, fraction)?;
+                self.civil(micros, false)
+            }
+            Value::Date(Date::Day(days)) => self.civil(i64::from(days) * DAY, false),
+            Value::DateTime(DateTime::Partial { micros, .. }) => {
+                rounds(micros, fraction)?;
+                self.quoted(&shown(value))
+            }
+            Value::Date(Date::Partial { .. }) | Value::Timestamp(Timestamp::Zero) => self.quoted(&shown(value)),
+            Value::DateTime(_) | Value::Timestamp(_) | Value::Date(_) => {
+                Err(Refusal("MySQL has no infinite dates".into()))
+            }
+            _ => refuse(value, "datetime"),
+        }
+    }
+
+    fn timestamp(&mut self, value: &Value<'_>, fraction: u8) -> Result<(), Refusal> {
+        match *value {
+            Value::Timestamp(Timestamp::Micros(micros)) => {
+                if !(1_000_000..2_147_483_648_000_000).contains(&micros) {
+                    return Err(Refusal("a TIMESTAMP column ends at 1970-01-01 and 2038-01-19".into()));
+                }
+                rounds(micros, fraction)?;
+                self.civil(micros, false)
+            }
+            Value::Timestamp(Timestamp::Zero) => self.quoted("0000-00-00 00:00:00"),
+            Value::Timestamp(_) => Err(Refusal("MySQL has no infinite dates".into())),
+            _ => refuse(value, "timestamp"),
+        }
+    }
+}
+
+fn rounds(micros: i64, fraction: u8) -> Result<(), Refusal> {
+    let unit = 10_i64.pow(6 - u32::from(fraction.min(6)));
+    if micros % unit == 0 {
+        return Ok(());
+    }
+    Err(Refusal(format!("a column with {fraction} digits of fraction would round it")))
+}
+
+fn clock(out: &mut Vec<u8>, micros: i64) {
+    let (seconds, fraction) = (micros / 1_000_000, micros % 1_000_000);
+    // Writing to a Vec does not fail.
+    let _ = write!(out, "{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60);
+    if fraction != 0 {
+        let _ = write!(out, ".{fraction:06}");
+    }
+}
+
+/// A value as people read it, cut after 80 characters.
+pub(crate) fn shown(value: &Value<'_>) -> String {
+    let text = match *value {
+        Value::Int(i) => i.to_string(),
+        Value::UInt(u) => u.to_string(),
+        Value::Decimal(d) => d.as_str().to_owned(),
+        Value::Date(d) => d.to_string(),
+        Value::Time(t) => t.to_string(),
+        Value::DateTime(d) => d.to_string(),
+        Value::Timestamp(t) => t.to_string(),
+        Value::Interval(i) => i.to_string(),
+        Value::Float32(x) => x.to_string(),
+        Value::Float64(x) => x.to_string(),
+        Value::Text(t) | Value::Json(t) | Value::Enum(t) | Value::Set(t) => t.to_owned(),
+        Value::Bytes(b) => format!("{} octets", b.len()),
+        Value::Bits(b) => b.to_text(),
+        _ => value.kind().to_owned(),
+    };
+    if text.chars().count() <= 80 { text } else { text.chars().take(80).chain("…".chars()).collect() }
+}
+
+fn sql_text(text: &str, out: &mut Vec<u8>) {
+    out.push(b'\'');
+    let mut rest = text.as_bytes();
+    while let Some(place) = rest.iter().position(|b| matches!(b, b'\'' | b'\\' | 0)) {
+        out.extend_from_slice(&rest[..place]);
+        out.extend_from_slice(match rest[place] {
+            b'\'' => b"''",
+            b'\\' => b"\\\\",
+            _ => b"\\0",
+        });
+        rest = &rest[place + 1..];
+    }
+    out.extend_from_slice(rest);
+    out.push(b'\'');
+}
+
+fn field_text(text: &str, out: &mut Vec<u8>) {
+    let mut rest = text.as_bytes();
+    while let Some(place) = rest.iter().position(|b| matches!(b, b'\t' | b'\n' | b'\\' | 0)) {
+        out.extend_from_slice(&rest[..place]);
+        out.extend_from_slice(match rest[place] {
+            b'\t' => b"\\t",
+            b'\n' => b"\\n",
+            b'\\' => b"\\\\",
+            _ => b"\\0",
+        });
+        rest = &rest[place + 1..];
+    }
+    out.extend_from_slice(rest);
+}
+
+/// MySQL keeps the numbers of a JSON value as 64-bit integers and doubles: one that would come out as another is refused.
+fn exact_numbers(json: &str) -> Result<(), Refusal> {
+    let bytes = json.as_bytes();
+    let (mut i, mut inside) = (0, false);
+    while i < bytes.len() {
+        match bytes[i] {
+            b'\\' if inside => i += 1,
+            b'"' => inside = !inside,
+            b'-' | b'0'..=b'9' if !inside => {
+                let end = bytes[i..].iter().position(|b| !matches!(b, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E'));
+                let token = &json[i..end.map_or(bytes.len(), |n| i + n)];
+                if !exact(token) {
+                    return Err(Refusal(format!("MySQL's JSON would not keep the number {}", &token[..token.len().min(60)])));
+                }
+                i += token.len();
+                continue;
+            }
+            _ => {}
+        }
+        i += 1;
+    }
+    Ok(())
+}
+
+fn exact(token: &str) -> bool {
+    if token.parse::<i64>().is_ok() || token.parse::<u64>().is_ok() {
+        return true;
+    }
+    let Ok(x) = token.parse::<f64>() else { return false };
+    x.is_finite() && scientific(token) == scientific(&format!("{x:e}"))
+}
+
+/// Significant digits and the exponent of the first one.
+fn scientific(number: &str) -> (String, i64) {
+    let number = number.trim_start_matches('-');
+    let (mantissa, exponent) = number.split_once(['e', 'E']).unwrap_or((number, "0"));
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let digits = format!("{whole}{fraction}");
+    let significant = digits.trim_start_matches('0');
+    let zeros = digits.len() - significant.len();
+    let significant = significant.trim_end_matches('0');
+    if significant.is_empty() {
+        return (String::new(), 0);
+    }
+    let exponent = exponent.parse::<i64>().unwrap_or(i64::MAX / 2);
+    (significant.to_owned(), exponent + whole.len() as i64 - zeros as i64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::charset::Charset;
+
+    fn sql(codec: &Codec, value: Value<'_>) -> Result<String, Refusal> {
+        let mut out = Vec::new();
+        put(codec, Some(5), &value, Form::Sql, &mut out).map(|()| String::from_utf8(out).unwrap())
+    }
+
+    #[test]
+    fn what_fits_is_written_exactly() {
+        let text = Codec::Text { charset: Charset::Utf8, fixed: false };
+        assert_eq!(sql(&text, Value::Text("a'\\\0")).unwrap(), "'a''\\\\\\0'");
+        assert_eq!(sql(&Codec::Bytes { fixed: None }, Value::Bytes(&[0, 255])).unwrap(), "X'00FF'");
+        assert_eq!(sql(&Codec::Float32, Value::Float32(1.1)).unwrap(), "1.100000023841858e0");
+        assert_eq!(sql(&Codec::Time { fraction: 1 }, Value::Time(Time::from_micros(-500_000))).unwrap(), "'-00:00:00.500000'");
+        assert_eq!(sql(&Codec::Int { bits: 8, unsigned: false }, Value::Bool(true)).unwrap(), "1");
+    }
+
+    #[test]
+    fn what_would_change_is_refused() {
+        let decimal = Decimal::parse("1.005").unwrap();
+        for (codec, value) in [
+            (Codec::Decimal { precision: 10, scale: 2 }, Value::Decimal(decimal)),
+            (Codec::DateTime { fraction: 0 }, Value::DateTime(DateTime::Micros(1))),
+            (Codec::Timestamp { fraction: 6 }, Value::Timestamp(Timestamp::Micros(i64::MAX / 2))),
+            (Codec::Date, Value::Date(Date::Infinity)),
+            (Codec::Date, Value::Date(Date::Day(-800_000))),
+            (Codec::Float64, Value::Float64(f64::NAN)),
+            (Codec::Float32, Value::Float64(0.1)),
+            (Codec::Text { charset: Charset::Utf8, fixed: true }, Value::Text("a ")),
+            (Codec::Text { charset: Charset::Utf8, fixed: false }, Value::Text("abcde ")),
+            (Codec::Bytes { fixed: Some(2) }, Value::Bytes(&[1])),
+            (Codec::Enum(["a".to_owned()].into()), Value::Enum("A")),
+        ] {
+            assert!(sql(&codec, value).is_err(), "{codec:?} took {value:?}");
+        }
+    }
+
+    #[test]
+    fn json_keeps_its_numbers_or_is_refused() {
+        for good in ["1", "-1.50", "18446744073709551615", "1e400 ".trim_end_matches("e400 "), "{\"a1\":[0.1,\"9e999\"]}", "1.0E+2"] {
+            assert_eq!(exact_numbers(good), Ok(()), "{good}");
+        }
+        for bad in ["18446744073709551617", "0.12345678901234567890", "1e400", "[3.00000000000000000001]"] {
+            assert!(exact_numbers(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,434 @@
+//! From events to transactions: the state between a GTID and its commit.
+//!
+//! ```text
+//!   GTID            a group begins; its place is what `covers` asks for
+//!   BEGIN           (MySQL; at MariaDB the GTID itself begins the transaction)
+//!   TABLE_MAP ROWS  …  the first row of our checkpoint table tells the origin; rows of it are never handed out
+//!   XID | COMMIT    the place behind it is where reading may resume
+//! ```
+//!
+//! Nothing is handed out before the first row of a followed table is there, so transactions of others cost nothing but their reading.
+//! What the log may hold and we cannot follow exactly stops the stream with a code of its own: statements in place of rows, partial JSON updates, prepared XA
+//! transactions, lost events, events of an unknown kind.
+
+use crate::binlog::events::{Gtid, Query, rotate};
+use crate::binlog::rows::{RowsEvent, RowsKind, image};
+use crate::binlog::statement::{Meaning, Statement};
+use crate::binlog::table_map::table_id;
+use crate::binlog::{Reader, compressed, kind};
+use crate::codec::{Fault, Scratch};
+use crate::definitions::{Definitions, Mapped};
+use crate::error::{precondition, protocol};
+use crate::gtid::GtidSet;
+use crate::position::{LogPosition, Place};
+use crate::Result;
+use std::cell::{Cell, RefCell};
+use std::sync::Arc;
+use tidelock_endpoint::{EndpointError, ErrorKind};
+use tidelock_model::{BatchWriter, Image, ImageWriter, Position, Value};
+
+/// The head of an event.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Head {
+    pub code: u8,
+    pub flags: u16,
+    /// Where the event ends, in 32 bits; 0 for one that is in no file.
+    pub log_pos: u32,
+    pub size: u32,
+    pub timestamp: u32,
+    pub server_id: u32,
+}
+
+const ARTIFICIAL: u16 = 0x20;
+const IGNORABLE: u16 = 0x80;
+
+/// A group of events: a transaction, or one statement.
+#[derive(Debug)]
+struct Group {
+    at: Place,
+    time: i64,
+    gtid: Option<(Gtid, u32)>,
+    /// It ends with a commit, not with its first statement.
+    transaction: bool,
+    /// It was told to the writer.
+    told: bool,
+    origin: Option<String>,
+    rows_seen: bool,
+}
+
+/// The state of one stream.
+pub(crate) struct Follower {
+    pub writer: BatchWriter,
+    place: Place,
+    gtid: Option<GtidSet>,
+    group: Option<Group>,
+    /// Inside of a compressed transaction.
+    payload: bool,
+    /// Events before this offset of the first file were read already.
+    skip_to: Option<u64>,
+    rotated: bool,
+    definitions: Definitions,
+    scratch: Scratch,
+    unpacked: Vec<u8>,
+}
+
+impl Follower {
+    pub fn new(definitions: Definitions, from: &LogPosition, mariadb: bool) -> Follower {
+        let skip = from.place.offset > u64::from(u32::MAX);
+        Follower {
+            writer: BatchWriter::new(),
+            place: if skip { Place::new(&from.place.file, 4) } else { from.place.clone() },
+            gtid: from.gtid.as_deref().and_then(|g| GtidSet::parse(g, mariadb)),
+            group: None,
+            payload: false,
+            skip_to: skip.then_some(from.place.offset),
+            rotated: false,
+            definitions,
+            scratch: Scratch::default(),
+            unpacked: Vec::new(),
+        }
+    }
+
+    /// Whether reading could resume at the place reached.
+    pub fn between_groups(&self) -> bool {
+        self.group.is_none() && !self.payload && self.skip_to.is_none()
+    }
+
+    pub fn place(&self) -> &Place {
+        &self.place
+    }
+
+    pub fn position(&self) -> Position {
+        let gtid = self.gtid.as_ref().map(ToString::to_string).filter(|g| !g.is_empty());
+        LogPosition::new(self.place.clone(), gtid).position()
+    }
+
+    /// Takes the next event. An error names the place.
+    pub async fn event(&mut self, head: Head, data: &[u8]) -> Result<()> {
+        let before = self.place.clone();
+        self.read(head, data).await.map_err(|mut error| {
+            error.message = format!("reading the binary log at {before}: {}", error.message);
+            error
+        })
+    }
+
+    async fn read(&mut self, head: Head, data: &[u8]) -> Result<()> {
+        let heartbeat = matches!(head.code, kind::HEARTBEAT | kind::HEARTBEAT_V2);
+        let outside = heartbeat || matches!(head.code, kind::ROTATE | kind::FORMAT_DESCRIPTION | kind::TRANSACTION_PAYLOAD)
+            || matches!(head.code, kind::GTID | kind::ANONYMOUS_GTID | kind::GTID_TAGGED);
+        if self.payload && outside {
+            return Err(protocol("a compressed transaction could not be decompressed whole")
+                .hint("set binlog_transaction_compression=OFF at the source, and copy anew with `tidelock sync --full`"));
+        }
+        if heartbeat {
+            return Ok(());
+        }
+        let before = self.place.clone();
+        if !self.payload && head.code != kind::ROTATE {
+            self.advance(head);
+        }
+        if let Some(skip_to) = self.skip_to {
+            if self.place.offset >= skip_to {
+                self.skip_to = None;
+            }
+            if !matches!(head.code, kind::ROTATE) {
+                return Ok(());
+            }
+        }
+        self.dispatch(head, data, before).await
+    }
+
+    async fn dispatch(&mut self, head: Head, data: &[u8], before: Place) -> Result<()> {
+        match head.code {
+            kind::TABLE_MAP => self.definitions.announce(data).await,
+            kind::WRITE_ROWS_V1..=kind::DELETE_ROWS_V1
+            | kind::WRITE_ROWS..=kind::DELETE_ROWS
+            | kind::MARIA_WRITE_ROWS_COMPRESSED_V1..=kind::MARIA_DELETE_ROWS_COMPRESSED => self.rows(head, data),
+            kind::XID => self.commit(),
+            kind::GTID | kind::ANONYMOUS_GTID | kind::GTID_TAGGED | kind::MARIA_GTID => self.begin(head, data, before),
+            kind::QUERY | kind::MARIA_QUERY_COMPRESSED | kind::EXECUTE_LOAD_QUERY => {
+                self.query(head, data, before).await
+            }
+            kind::ROTATE => self.rotate(head, data),
+            kind::TRANSACTION_PAYLOAD => {
+                self.payload = true;
+                Ok(())
+            }
+            kind::XA_PREPARE => match data.first() {
+                Some(0) | None if self.group.as_ref().is_some_and(|g| g.told) => Err(unsupported(
+                    "TL-MY-XA",
+                    "an XA transaction with rows of a followed table was prepared; whether it will be committed is not known here",
+                )),
+                _ => self.commit(),
+            },
+            kind::PARTIAL_UPDATE_ROWS => match self.followed(data)? {
+                Some(_) => Err(unsupported("TL-MY-PARTIAL-JSON", "an update holds only a part of a JSON value")
+                    .hint("SET GLOBAL binlog_row_value_options = ''")),
+                None => Ok(()),
+            },
+            kind::INCIDENT => Err(EndpointError::new(
+                ErrorKind::PositionLost,
+                "TL-MY-INCIDENT",
+                "the server lost events of its log (an incident event)",
+            )
+            .hint("copy anew with `tidelock sync --full`")),
+            kind::FORMAT_DESCRIPTION => {
+                self.definitions.forget_numbers();
+                Ok(())
+            }
+            kind::STOP | kind::INTVAR | kind::RAND | kind::USER_VAR | kind::BEGIN_LOAD_QUERY | kind::ROWS_QUERY
+            | kind::PREVIOUS_GTIDS | kind::TRANSACTION_CONTEXT | kind::VIEW_CHANGE | kind::MARIA_ANNOTATE_ROWS
+            | kind::MARIA_CHECKPOINT | kind::MARIA_GTID_LIST | kind::MARIA_START_ENCRYPTION => Ok(()),
+            _ if head.flags & IGNORABLE != 0 => Ok(()),
+            other => Err(unsupported("TL-MY-EVENT-UNKNOWN", &format!("an event of the unknown kind {other}"))),
+        }
+    }
+
+    /// Offsets in events have 32 bits; a file may be larger.
+    fn advance(&mut self, head: Head) {
+        if head.flags & ARTIFICIAL != 0 || head.log_pos == 0 {
+            return;
+        }
+        let next = self.place.offset + u64::from(head.size);
+        self.place.offset = if next as u32 == head.log_pos {
+            next
+        } else {
+            let same = self.place.offset & !u64::from(u32::MAX) | u64::from(head.log_pos);
+            if same < self.place.offset { same + (1 << 32) } else { same }
+        };
+    }
+
+    /// The name of the first file comes with the octets of a checksum behind it at MariaDB, so it is only held against the one that was asked for.
+    fn rotate(&mut self, head: Head, data: &[u8]) -> Result<()> {
+        let (name, offset) = rotate(data).map_err(at)?;
+        if !std::mem::replace(&mut self.rotated, true) {
+            return match name.starts_with(self.place.file.as_bytes()) {
+                true => Ok(()),
+                false => Err(protocol("the server began with another file than it was asked for")),
+            };
+        }
+        let name = std::str::from_utf8(name).map_err(|_| protocol("the next file's name is not UTF-8"))?;
+        if head.flags & ARTIFICIAL != 0 && name == self.place.file {
+            return Ok(());
+        }
+        if self.group.as_ref().is_some_and(|g| g.told) {
+            return Err(protocol("a file ended in the middle of a transaction"));
+        }
+        self.group = None;
+        self.skip_to = None;
+        self.place = Place::new(name, offset);
+        self.definitions.forget_numbers();
+        Ok(())
+    }
+
+    fn begin(&mut self, head: Head, data: &[u8], before: Place) -> Result<()> {
+        if self.group.as_ref().is_some_and(|g| g.told) {
+            return Err(protocol("a transaction begins before the last one ended"));
+        }
+        self.end()?;
+        let gtid = match head.code {
+            kind::MARIA_GTID => Gtid::mariadb(data),
+            kind::GTID_TAGGED => Ok(Gtid::Tagged),
+            code => Gtid::mysql(data, code == kind::ANONYMOUS_GTID),
+        };
+        let gtid = gtid.map_err(at)?;
+        let (time, transaction) = match gtid {
+            Gtid::MySql { time, .. } | Gtid::Anonymous { time } => (time, false),
+            Gtid::Tagged => (0, false),
+            Gtid::MariaDb { standalone, .. } => (0, !standalone),
+        };
+        let time = if time == 0 { i64::from(head.timestamp) * 1_000_000 } else { time };
+        self.group = Some(Group {
+            at: before,
+            time,
+            gtid: Some((gtid, head.server_id)),
+            transaction,
+            told: false,
+            origin: None,
+            rows_seen: false,
+        });
+        Ok(())
+    }
+
+    fn group(&mut self, head: Head, before: Place) -> &mut Group {
+        self.group.get_or_insert_with(|| Group {
+            at: before,
+            time: i64::from(head.timestamp) * 1_000_000,
+            gtid: None,
+            transaction: false,
+            told: false,
+            origin: None,
+            rows_seen: false,
+        })
+    }
+
+    async fn query(&mut self, head: Head, data: &[u8], before: Place) -> Result<()> {
+        let mut unpacked = std::mem::take(&mut self.unpacked);
+        let query = Query::parse(head.code, data, &mut unpacked).map_err(at)?;
+        let statement = Statement::parse(query.text);
+        let group_at = self.group(head, before).at.clone();
+        let meaning = statement.meaning.clone();
+        match meaning {
+            Meaning::Begin | Meaning::XaBounds => self.group(head, group_at).transaction = true,
+            Meaning::Commit => return self.commit(),
+            Meaning::Rollback | Meaning::RollbackTo if self.group.as_ref().is_some_and(|g| g.told) => {
+                return Err(unsupported(
+                    "TL-MY-ROLLBACK",
+                    "rows of a followed table were rolled back inside of a transaction (a table without transactions took part)",
+                ));
+            }
+            Meaning::Rollback | Meaning::XaDecision => return self.end(),
+            Meaning::Truncate => {
+                for key in self.definitions.named(&statement, query.schema) {
+                    let table = self.definitions.table(&key).await?;
+                    self.tell();
+                    self.writer.truncate(&table);
+                }
+            }
+            Meaning::Ddl => {
+                let named = self.definitions.named(&statement, query.schema);
+                self.definitions.changed(&named, &statement, &group_at)?;
+                // MySQL's CREATE TABLE … SELECT: the rows follow, in the same transaction.
+                if query.text.ends_with(b"START TRANSACTION") {
+                    self.group(head, group_at).transaction = true;
+                }
+            }
+            Meaning::Rows => {
+                if let Some((schema, table)) = self.definitions.named(&statement, query.schema).first() {
+                    let message = format!("{schema}.{table} was changed by a statement, and its rows are not in the log");
+                    return Err(precondition("TL-MY-STATEMENT-FORMAT", message)
+                        .hint("SET GLOBAL binlog_format = 'ROW', let all sessions connect anew, then copy with `tidelock sync --full`"));
+                }
+            }
+            Meaning::RollbackTo | Meaning::Savepoint | Meaning::Other => {}
+        }
+        self.unpacked = unpacked;
+        if self.group.as_ref().is_some_and(|g| !g.transaction) { self.end() } else { Ok(()) }
+    }
+
+    /// The group's transaction is worth telling.
+    fn tell(&mut self) {
+        if let Some(group) = self.group.as_mut().filter(|g| !g.told) {
+            group.told = true;
+            self.writer.begin(&group.at.to_string(), group.origin.as_deref(), group.time);
+        }
+    }
+
+    fn commit(&mut self) -> Result<()> {
+        self.payload = false;
+        self.end()
+    }
+
+    fn end(&mut self) -> Result<()> {
+        let Some(group) = self.group.take() else { return Ok(()) };
+        match (group.gtid, &mut self.gtid) {
+            (Some((Gtid::MySql { uuid, number, .. }, _)), Some(set)) => set.add_mysql(&uuid, "", number),
+            (Some((Gtid::MariaDb { domain, number, .. }, server)), Some(set)) => set.add_mariadb(domain, server, number),
+            // Tagged ones are not taken apart, so the set is not known any more; MySQL resumes by file and offset.
+            (Some((Gtid::Tagged, _)), set) => *set = None,
+            _ => {}
+        }
+        if group.told {
+            self.writer.commit(&self.position());
+        }
+        Ok(())
+    }
+
+    fn followed(&self, data: &[u8]) -> Result<Option<Arc<Mapped>>> {
+        let number = table_id(data).map_err(at)?;
+        Ok(self.definitions.numbered(number).map_err(at)?.cloned())
+    }
+
+    fn rows(&mut self, head: Head, data: &[u8]) -> Result<()> {
+        let mapped = self.followed(data)?;
+        let Some(group) = self.group.as_mut() else { return Err(protocol("rows outside of a transaction")) };
+        let first = !std::mem::replace(&mut group.rows_seen, true);
+        let Some(mapped) = mapped else { return Ok(()) };
+        let event = RowsEvent::parse(head.code, data).map_err(at)?.ok_or_else(|| protocol("no row event"))?;
+        if event.width != mapped.columns.len() {
+            return Err(protocol("rows of another width than their table's"));
+        }
+        let mut unpacked = std::mem::take(&mut self.unpacked);
+        let rows = match event.compressed {
+            true => {
+                compressed::unpack(event.rows, &mut unpacked).map_err(at)?;
+                &unpacked[..]
+            }
+            false => event.rows,
+        };
+        match mapped.origin {
+            Some(column) if first && event.kind == RowsKind::Insert => {
+                group.origin = origin(&mapped, column, &event, rows, &mut self.scratch)?;
+            }
+            Some(_) => {}
+            None => {
+                self.tell();
+                write_rows(&mut self.writer, &mapped, &event, rows, &mut self.scratch)?;
+            }
+        }
+        self.unpacked = unpacked;
+        Ok(())
+    }
+}
+
+/// The origin in the first row of our own table.
+fn origin(
+    mapped: &Mapped,
+    column: usize,
+    event: &RowsEvent<'_>,
+    rows: &[u8],
+    scratch: &mut Scratch,
+) -> Result<Option<String>> {
+    let mut slots = Vec::new();
+    let mut reader = Reader(rows);
+    image(&mapped.columns, event.first, &mut reader, scratch, &mut ImageWriter::new(&mut slots))
+        .map_err(|f| broken(mapped, f))?;
+    match Image::from_bytes(&slots).slot(column).map_err(crate::error::codec)?.value() {
+        Some(Value::Text(origin)) => Ok(Some(origin.to_owned())),
+        _ => Ok(None),
+    }
+}
+
+fn write_rows(
+    writer: &mut BatchWriter,
+    mapped: &Mapped,
+    event: &RowsEvent<'_>,
+    rows: &[u8],
+    scratch: &mut Scratch,
+) -> Result<()> {
+    // Two closures read one after the other from the same place.
+    let (rest, scratch) = (Cell::new(Reader(rows)), RefCell::new(scratch));
+    let read = |present: &[u8], out: &mut ImageWriter<'_>| {
+        let mut reader = rest.get();
+        image(&mapped.columns, present, &mut reader, &mut scratch.borrow_mut(), out).map_err(|f| broken(mapped, f))?;
+        rest.set(reader);
+        Ok::<_, EndpointError>(())
+    };
+    while !rest.get().0.is_empty() {
+        let left = rest.get().0.len();
+        match event.kind {
+            RowsKind::Insert => writer.insert(&mapped.table, |out| read(event.first, out))?,
+            RowsKind::Delete => writer.delete(&mapped.table, |out| read(event.first, out))?,
+            RowsKind::Update => {
+                writer.update(&mapped.table, |out| read(event.first, out), |out| read(event.second, out))?;
+            }
+        }
+        if rest.get().0.len() == left {
+            return Err(protocol("a row of no octets"));
+        }
+    }
+    Ok(())
+}
+
+fn at(fault: Fault) -> EndpointError {
+    protocol(fault.0)
+}
+
+fn broken(mapped: &Mapped, (column, fault): (usize, Fault)) -> EndpointError {
+    let name = mapped.table.columns.get(column).map_or("?", |c| c.name.as_str());
+    protocol(format!("{}.{name}: {}", mapped.table.name, fault.0))
+}
+
+fn unsupported(code: &'static str, message: &str) -> EndpointError {
+    EndpointError::new(ErrorKind::Unsupported, code, message)
+}

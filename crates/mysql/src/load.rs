@@ -1,0 +1,172 @@
+//! Loading chunks: LOAD DATA LOCAL where the server takes it, else statements of many rows.
+//!
+//! LOCAL makes the server lenient whatever the session's mode: duplicates are skipped, values cut, and all of it only warned of. So every warning is an
+//! error here, and the number of rows must be what was sent.
+
+use crate::Result;
+use crate::apply::{Known, Marker, run, statement_limit};
+use crate::config::Config;
+use crate::connect::{Session, quoted};
+use crate::encode::{Form, field_expression, put};
+use crate::error::{self, from_driver, protocol, server_code};
+use crate::read::{Reading, column_name, refused};
+use crate::statements::Writer;
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures_util::{StreamExt, stream};
+use mysql_async::prelude::Queryable;
+use std::sync::Arc;
+use tidelock_endpoint::{Checkpoint, Delta, EndpointError, ErrorKind, Loader, WriteMode};
+use tidelock_model::{Rows, Slot, Table};
+
+/// Loads one chunk at a time.
+pub(crate) struct MyLoader {
+    database: String,
+    session: Session,
+    marker: Marker,
+    known: Known,
+    /// The server takes LOAD DATA LOCAL.
+    local: bool,
+    open: Option<(Arc<Reading>, WriteMode)>,
+}
+
+impl MyLoader {
+    pub fn new(config: &Config, session: Session, job: &str) -> MyLoader {
+        let local = session.server.local_infile;
+        let database = config.database.clone();
+        MyLoader { database, session, marker: Marker::new(job), known: Known::default(), local, open: None }
+    }
+
+    async fn load_data(&mut self, reading: &Reading, mode: WriteMode, rows: &Rows) -> Result<()> {
+        let doing = format!("loading {}", reading.table.name);
+        let file = fields(reading, rows)?;
+        self.session.conn.set_infile_handler(async move { Ok(stream::iter([Ok(Bytes::from(file))]).boxed()) });
+        let sent = self.session.conn.query_drop(load_statement(reading, mode)).await;
+        // 1148 and 3948: LOCAL is off after all; 4166 at MariaDB.
+        if let Err(error) = &sent
+            && matches!(server_code(error), Some(1148 | 3948 | 4166))
+        {
+            tracing::debug!(error = %error, "LOAD DATA LOCAL is refused, loading by statements");
+            self.local = false;
+            return self.statements(reading, mode, rows).await;
+        }
+        sent.map_err(|e| from_driver(&doing, e))?;
+        let affected = self.session.conn.affected_rows();
+        if self.session.conn.get_warnings() > 0 {
+            self.warned(&doing).await?;
+        }
+        let expected = rows.len() as u64;
+        if affected < expected || mode == WriteMode::Insert && affected != expected {
+            return Err(protocol(format!("{doing}: {expected} rows were sent and {affected} arrived")));
+        }
+        Ok(())
+    }
+
+    /// A warning is a value that was changed, or a row that was left away.
+    async fn warned(&mut self, doing: &str) -> Result<()> {
+        let warnings = self.session.query("reading the warnings", "SHOW WARNINGS LIMIT 5").await?;
+        let said: Vec<String> = warnings.iter().map(|w| w.string(2)).collect();
+        if said.is_empty() {
+            return Ok(());
+        }
+        let message = format!("{doing}: the server would change or leave away rows: {}", said.join("; "));
+        Err(EndpointError::new(ErrorKind::Row, "TL-MY-ROW", message))
+    }
+
+    async fn statements(&mut self, reading: &Reading, mode: WriteMode, rows: &Rows) -> Result<()> {
+        let images = rows.images().collect::<std::result::Result<Vec<_>, _>>().map_err(error::codec)?;
+        let mut scripts = Vec::new();
+        let mut writer = Writer { reading, limit: statement_limit(&self.session), scripts: &mut scripts };
+        match mode {
+            WriteMode::Insert => writer.rows("INSERT INTO", &images, "")?,
+            WriteMode::Upsert => writer.delta(&Delta { upserts: images, ..Delta::new(&reading.table) })?,
+        }
+        for script in scripts {
+            run(&mut self.session, &format!("loading {}", reading.table.name), script.sql).await?;
+        }
+        Ok(())
+    }
+}
+
+/// The rows as LOAD DATA reads them.
+fn fields(reading: &Reading, rows: &Rows) -> Result<Vec<u8>> {
+    let mut file = Vec::with_capacity(rows.bytes() + rows.len() * 8);
+    for image in rows.images() {
+        let mut first = true;
+        for (i, slot) in image.map_err(error::codec)?.slots().enumerate() {
+            let place = *reading.places.get(i).ok_or_else(|| protocol("a row has more columns than its table"))?;
+            let Slot::Value(value) = slot.map_err(error::codec)? else {
+                let name = column_name(reading, i);
+                return Err(protocol(format!("a row of {} comes without its column {name}", reading.table.name)));
+            };
+            if reading.layout.table.columns[place].generated {
+                continue;
+            }
+            if !std::mem::take(&mut first) {
+                file.push(b'\t');
+            }
+            let column = &reading.layout.columns[place];
+            put(&column.codec, column.length, &value, Form::Field, &mut file)
+                .map_err(|refusal| refused(reading, i, &value, &refusal.0))?;
+        }
+        file.push(b'\n');
+    }
+    Ok(file)
+}
+
+fn load_statement(reading: &Reading, mode: WriteMode) -> String {
+    let (mut names, mut set) = (Vec::new(), Vec::new());
+    for (i, place) in reading.places.iter().enumerate() {
+        if reading.layout.table.columns[*place].generated {
+            continue;
+        }
+        let name = quoted(&column_name(reading, i));
+        match field_expression(&reading.layout.columns[*place].codec, &format!("@v{i}")) {
+            Some(expression) => {
+                names.push(format!("@v{i}"));
+                set.push(format!("{name}={expression}"));
+            }
+            None => names.push(name),
+        }
+    }
+    let replace = if mode == WriteMode::Upsert { "REPLACE " } else { "" };
+    let set = if set.is_empty() { String::new() } else { format!(" SET {}", set.join(", ")) };
+    format!(
+        "LOAD DATA LOCAL INFILE 'tidelock' {replace}INTO TABLE {} CHARACTER SET utf8mb4 FIELDS TERMINATED BY '\\t' ESCAPED BY '\\\\' \
+         LINES TERMINATED BY '\\n' ({}){set}",
+        reading.layout.sql_name(),
+        names.join(", ")
+    )
+}
+
+#[async_trait]
+impl Loader for MyLoader {
+    async fn begin(&mut self, table: &Arc<Table>, mode: WriteMode, origin: &str) -> Result<()> {
+        let reading = self.known.reading(&mut self.session, &self.database, table).await?;
+        // What a chunk before left open goes.
+        let sql = format!("ROLLBACK; {}", self.marker.begin(origin));
+        self.session.run("beginning a chunk", sql).await?;
+        self.open = Some((reading, mode));
+        Ok(())
+    }
+
+    async fn load(&mut self, rows: &Rows) -> Result<()> {
+        let Some((reading, mode)) = self.open.clone() else {
+            return Err(protocol("rows before their chunk was begun"));
+        };
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let plain = Writer { reading: &reading, limit: 0, scripts: &mut Vec::new() }.plain_upsert();
+        if self.local && (mode == WriteMode::Insert || plain) {
+            return self.load_data(&reading, mode, rows).await;
+        }
+        self.statements(&reading, mode, rows).await
+    }
+
+    async fn commit(&mut self, checkpoint: &Checkpoint) -> Result<()> {
+        self.open = None;
+        let sql = self.marker.commit(checkpoint, &[]).into_bytes();
+        run(&mut self.session, "committing a chunk", sql).await.map(drop)
+    }
+}

@@ -1,0 +1,196 @@
+//! Reading whole rows: the select list, the decoders beside it, rows by key.
+
+use crate::Result;
+use crate::catalog::Layout;
+use crate::codec::{Codec, Scratch};
+use crate::connect::{Session, quoted};
+use crate::encode::{Form, put};
+use crate::error::{self, from_driver, precondition, protocol};
+use mysql_async::prelude::Queryable;
+use mysql_async::Row;
+use std::collections::HashSet;
+use std::sync::Arc;
+use tidelock_endpoint::EndpointError;
+use tidelock_model::{Image, Rows, RowsWriter, Slot, Table, canonical_hash};
+
+/// Rows of one answer are handed on in pieces of this size.
+pub(crate) const PIECE: usize = 512 << 10;
+/// Keys of one statement: more would go beyond what the optimizer keeps as ranges.
+pub(crate) const KEYS: usize = 500;
+
+/// How the columns of `table` are read from the table that is there.
+#[derive(Clone)]
+pub(crate) struct Reading {
+    pub table: Arc<Table>,
+    pub layout: Arc<Layout>,
+    /// For each column of `table` its place in the layout.
+    pub places: Vec<usize>,
+    list: String,
+}
+
+impl Reading {
+    /// By the names of the columns, whose order may differ.
+    pub fn new(table: &Arc<Table>, layout: &Arc<Layout>) -> Result<Reading> {
+        let places = places(table, layout)?;
+        let column = |i: &usize| {
+            let name = quoted(&layout.table.columns[*i].name);
+            match layout.columns[*i].codec {
+                Codec::Native(_) => format!("CAST({name} AS CHAR)"),
+                _ => name,
+            }
+        };
+        let list = places.iter().map(column).collect::<Vec<_>>().join(", ");
+        Ok(Reading { table: table.clone(), layout: layout.clone(), places, list })
+    }
+
+    pub fn select(&self, condition: &str) -> String {
+        format!("SELECT {} FROM {} WHERE {condition}", self.list, self.layout.sql_name())
+    }
+
+    /// One row of the answer.
+    pub fn row(&self, row: &Row, scratch: &mut Scratch, out: &mut RowsWriter) -> Result<()> {
+        out.row(|image| {
+            for (i, place) in self.places.iter().enumerate() {
+                let codec = &self.layout.columns[*place].codec;
+                let sent = row.as_ref(i).ok_or_else(|| protocol("the server's row is too short"))?;
+                codec.sent(sent, scratch, image).map_err(|fault| {
+                    let column = &self.table.columns[i].name;
+                    protocol(format!("reading {}.{column}: {}", self.table.name, fault.0))
+                })?;
+            }
+            Ok(())
+        })
+    }
+}
+
+/// The place of each column of `table` in `layout`; all that are missing in one error.
+pub(crate) fn places(table: &Table, layout: &Layout) -> Result<Vec<usize>> {
+    let place = |name: &str| {
+        layout.table.column(name).or_else(|| layout.table.columns.iter().position(|c| c.name.eq_ignore_ascii_case(name)))
+    };
+    let missing: Vec<&str> =
+        table.columns.iter().filter(|c| place(&c.name).is_none()).map(|c| c.name.as_str()).collect();
+    if !missing.is_empty() {
+        let message = format!("table {} has no column {}", layout.table.name, missing.join(", "));
+        return Err(precondition("TL-MY-COLUMN-MISSING", message));
+    }
+    Ok(table.columns.iter().filter_map(|c| place(&c.name)).collect())
+}
+
+/// Reads rows by key, `lock` behind the statement. Rows whose key only looks the same to the server's collation are left out.
+pub(crate) async fn by_key(session: &mut Session, reading: &Reading, keys: &Rows, lock: &str) -> Result<Rows> {
+    let table = &reading.table;
+    let doing = format!("reading rows of {} by key", table.name);
+    let mut wanted = HashSet::with_capacity(keys.len());
+    let mut scratch = (Scratch::default(), Vec::new());
+    let mut found = RowsWriter::new(table.clone());
+    let images = keys.images().collect::<std::result::Result<Vec<_>, _>>().map_err(error::codec)?;
+    for image in &images {
+        wanted.insert(key_hash(table, *image, &mut scratch.1)?);
+    }
+    for part in images.chunks(KEYS) {
+        let mut condition = Vec::new();
+        keys_condition(reading, part, &mut condition)?;
+        let condition = String::from_utf8(condition).map_err(|_| protocol("a key's literal is not UTF-8"))?;
+        let sql = reading.select(&condition) + lock;
+        let mut answer = session.conn.exec_iter(sql, ()).await.map_err(|e| from_driver(&doing, e))?;
+        while let Some(row) = answer.next().await.map_err(|e| from_driver(&doing, e))? {
+            reading.row(&row, &mut scratch.0, &mut found)?;
+        }
+    }
+    let all = found.take();
+    for image in all.images() {
+        let image = image.map_err(error::codec)?;
+        if wanted.contains(&key_hash(table, image, &mut scratch.1)?) {
+            found.image(image);
+        }
+    }
+    Ok(found.take())
+}
+
+fn key_hash(table: &Table, image: Image<'_>, scratch: &mut Vec<u8>) -> Result<u128> {
+    let slots = image.slots().collect::<std::result::Result<Vec<_>, _>>().map_err(error::codec)?;
+    let key = table.key.iter().map(|i| slots.get(*i).copied().unwrap_or(Slot::NotSent));
+    Ok(canonical_hash(key, scratch))
+}
+
+/// `` `k` IN (1, 2) `` or `` (`a`, `b`) IN ((1, 2), …) ``.
+pub(crate) fn keys_condition(reading: &Reading, keys: &[Image<'_>], out: &mut Vec<u8>) -> Result<()> {
+    let table = &reading.table;
+    if table.key.is_empty() {
+        return Err(precondition("TL-MY-NO-KEY", format!("table {} has no key to read or write rows by", table.name)));
+    }
+    let columns: Vec<String> = table.key.iter().map(|i| quoted(&column_name(reading, *i))).collect();
+    let single = columns.len() == 1;
+    out.extend_from_slice(if single { columns[0].clone() } else { format!("({})", columns.join(", ")) }.as_bytes());
+    out.extend_from_slice(b" IN (");
+    for (n, image) in keys.iter().enumerate() {
+        if n > 0 {
+            out.push(b',');
+        }
+        if !single {
+            out.push(b'(');
+        }
+        put_key(reading, *image, out, |out, i| {
+            if i > 0 {
+                out.push(b',');
+            }
+        })?;
+        if !single {
+            out.push(b')');
+        }
+    }
+    out.push(b')');
+    Ok(())
+}
+
+/// The column's name as it is there.
+pub(crate) fn column_name(reading: &Reading, column: usize) -> String {
+    reading.layout.table.columns[reading.places[column]].name.clone()
+}
+
+/// The literals of a key, `between` before each.
+pub(crate) fn put_key(
+    reading: &Reading,
+    image: Image<'_>,
+    out: &mut Vec<u8>,
+    mut between: impl FnMut(&mut Vec<u8>, usize),
+) -> Result<()> {
+    for (i, column) in reading.table.key.iter().enumerate() {
+        between(out, i);
+        let slot = image.slot(*column).map_err(error::codec)?;
+        let Slot::Value(value) = slot else {
+            return Err(protocol(format!("a key of {} is not whole", reading.table.name)));
+        };
+        put_value(reading, *column, &value, out)?;
+    }
+    Ok(())
+}
+
+/// One literal; a refusal names table, column and value.
+pub(crate) fn put_value(
+    reading: &Reading,
+    column: usize,
+    value: &tidelock_model::Value<'_>,
+    out: &mut Vec<u8>,
+) -> Result<()> {
+    let layout = &reading.layout.columns[reading.places[column]];
+    put(&layout.codec, layout.length, value, Form::Sql, out)
+        .map_err(|refusal| refused(reading, column, value, &refusal.0))
+}
+
+/// The row is at fault: which table, which column, which value, why.
+pub(crate) fn refused(
+    reading: &Reading,
+    column: usize,
+    value: &tidelock_model::Value<'_>,
+    reason: &str,
+) -> EndpointError {
+    let message = format!(
+        "writing {}.{}: {reason}: {}",
+        reading.layout.table.name,
+        column_name(reading, column),
+        crate::encode::shown(value)
+    );
+    EndpointError::new(tidelock_endpoint::ErrorKind::Row, "TL-MY-VALUE-REFUSED", message)
+}

@@ -1,0 +1,258 @@
+//! A consistent view, its place in the log, and the readers on it.
+//!
+//! InnoDB gives each connection a view of its own. They are the same view, and their place in the log is known exactly, when they begin while nothing
+//! commits: `FLUSH TABLES WITH READ LOCK` for the milliseconds in which the readers begin. Without the privilege for it:
+//!
+//! * MariaDB tells the place of one view by itself (`binlog_snapshot_file`): one connection, which all readers share, and no lock at all;
+//! * MySQL: `LOCK TABLES … READ` waits for the transactions that wrote these tables, so the place is exact for them;
+//! * neither: one connection, and a mark that is inexact (see `position.rs`).
+
+use crate::Result;
+use crate::catalog::{Layout, Which, describe, sql_name};
+use crate::chunks::{self, Bounds};
+use crate::codec::Scratch;
+use crate::config::Config;
+use crate::connect::{Purpose, Session};
+use crate::error::{from_driver, precondition, protocol};
+use crate::position::{LogPosition, Place, no_log};
+use crate::read::{PIECE, Reading};
+use async_trait::async_trait;
+use mysql_async::prelude::Queryable;
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::Arc;
+use tidelock_endpoint::{Chunk, ChunkReader, ErrorKind, Snapshot};
+use tidelock_model::{Position, Rows, RowsWriter, Table, TableName};
+use tokio::sync::{Mutex, mpsc};
+
+const BEGIN: &str = "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY";
+
+type Shared = Arc<Mutex<Session>>;
+
+/// The view.
+pub(crate) struct View {
+    mark: Position,
+    layouts: HashMap<TableName, Arc<Layout>>,
+    /// Cuts chunks; in a view of a single connection also reads them.
+    control: Shared,
+    readers: Vec<Shared>,
+    handed_out: AtomicUsize,
+}
+
+/// Opens a view for up to `readers` readers.
+pub(crate) async fn open(config: &Config, tables: &[Arc<Table>], readers: usize) -> Result<View> {
+    let mut control = Session::connect(config, Purpose::Snapshot).await?;
+    let names: Vec<TableName> = tables.iter().map(|t| t.name.clone()).collect();
+    let found = describe(&mut control, &config.database, Which::Any(&names)).await?;
+    let layouts = found.into_iter().map(|l| (l.table.name.clone(), Arc::new(l))).collect();
+    let alone = readers <= 1 && (control.server.is_mariadb() || !control.server.log_bin);
+    let mut guard = if alone { None } else { Freeze::take(config, &names).await? };
+    let mut sessions = vec![control];
+    if guard.is_some() || !sessions[0].server.log_bin && readers > 1 {
+        for _ in 0..readers.max(1) {
+            sessions.push(Session::connect(config, Purpose::Snapshot).await?);
+        }
+    }
+    for session in &mut sessions {
+        session.run("opening a consistent view", BEGIN).await?;
+    }
+    let mark = match &mut guard {
+        Some(freeze) => head(&mut freeze.session).await?.position(),
+        None => mark_alone(&mut sessions[0]).await?,
+    };
+    if let Some(freeze) = guard {
+        freeze.release().await?;
+    }
+    let mut sessions = sessions.into_iter().map(|s| Arc::new(Mutex::new(s)));
+    let control = sessions.next().ok_or_else(|| protocol("a view without a connection"))?;
+    let mut readers: Vec<Shared> = sessions.collect();
+    if readers.is_empty() {
+        readers.push(control.clone());
+    }
+    Ok(View { mark, layouts, control, readers, handed_out: AtomicUsize::new(0) })
+}
+
+/// The place of a view that began without a lock.
+async fn mark_alone(session: &mut Session) -> Result<Position> {
+    if !session.server.log_bin {
+        return Ok(no_log());
+    }
+    if session.server.is_mariadb()
+        && let Some(exact) = own_place(session).await?
+    {
+        return Ok(exact.position());
+    }
+    let mut mark = head(session).await?;
+    mark.inexact = true;
+    Ok(mark.position())
+}
+
+/// MariaDB: where the view of this very connection stands.
+pub(crate) async fn own_place(session: &mut Session) -> Result<Option<LogPosition>> {
+    let rows = session.query("reading the view's place", "SHOW STATUS LIKE 'binlog_snapshot_%'").await?;
+    let value = |name: &str| {
+        rows.iter().find(|r| r.string(0).eq_ignore_ascii_case(name)).and_then(|r| r.text(1)).filter(|v| !v.is_empty())
+    };
+    let (Some(file), Some(offset)) = (value("binlog_snapshot_file"), value("binlog_snapshot_position")) else {
+        return Ok(None);
+    };
+    let offset = offset.parse().map_err(|_| protocol("the view's place is no number"))?;
+    let gtid = gtid_at(session, &file, offset).await?;
+    Ok(Some(LogPosition::new(Place::new(file, offset), gtid)))
+}
+
+/// MariaDB: the transactions before a place, as the log itself tells.
+pub(crate) async fn gtid_at(session: &mut Session, file: &str, offset: u64) -> Result<Option<String>> {
+    let sql = format!("SELECT BINLOG_GTID_POS({}, {offset})", crate::connect::literal(file));
+    Ok(session.first("reading a place's GTIDs", sql).await?.and_then(|r| r.text(0)))
+}
+
+/// The end of the log.
+pub(crate) async fn head(session: &mut Session) -> Result<LogPosition> {
+    let status = session.server.log_status();
+    let row = session.first("reading the end of the binary log", status).await?.ok_or_else(|| {
+        precondition("TL-MY-LOG-BIN", "the server writes no binary log")
+            .hint("set log_bin in the server's configuration and start it again")
+    })?;
+    let (file, offset) = (row.string(0), row.number(1)?);
+    let gtid = match session.server.is_mariadb() {
+        true => gtid_at(session, &file, offset).await?,
+        false => {
+            let set = row.place("Executed_Gtid_Set").and_then(|p| row.text(p)).unwrap_or_default();
+            Some(set.split_whitespace().collect::<String>()).filter(|g| !g.is_empty())
+        }
+    };
+    Ok(LogPosition::new(Place::new(file, offset), gtid))
+}
+
+/// Holds all commits (to these tables, at least) back, until it is released or dropped.
+pub(crate) struct Freeze {
+    pub session: Session,
+}
+
+impl Freeze {
+    /// `None` when this user may not, or when a long statement is in the way.
+    pub async fn take(config: &Config, tables: &[TableName]) -> Result<Option<Freeze>> {
+        let mut session = Session::connect(config, Purpose::Look).await?;
+        if !session.server.log_bin {
+            return Ok(None);
+        }
+        session.run("setting the patience for a lock", "SET lock_wait_timeout=10").await?;
+        match session.run("holding commits back", "FLUSH TABLES WITH READ LOCK").await {
+            Ok(()) => return Ok(Some(Freeze { session })),
+            Err(e) if matches!(e.kind, ErrorKind::Privilege | ErrorKind::Contention) => {
+                tracing::debug!(endpoint = config.name, error = %e, "no global read lock");
+            }
+            Err(e) => return Err(e),
+        }
+        if session.server.is_mariadb() || tables.is_empty() {
+            return Ok(None);
+        }
+        let one = |t: &TableName| format!("{} READ", sql_name(t.schema.as_deref().unwrap_or(&config.database), &t.name));
+        let list = tables.iter().map(one).collect::<Vec<_>>().join(", ");
+        match session.run("locking the tables against writes", format!("LOCK TABLES {list}")).await {
+            Ok(()) => Ok(Some(Freeze { session })),
+            Err(e) if matches!(e.kind, ErrorKind::Privilege | ErrorKind::Contention | ErrorKind::Target) => Ok(None),
+            Err(e) => Err(e),
+        }
+    }
+
+    pub async fn release(mut self) -> Result<()> {
+        self.session.run("letting commits go on", "UNLOCK TABLES").await
+    }
+}
+
+#[async_trait]
+impl Snapshot for View {
+    fn mark(&self) -> &Position {
+        &self.mark
+    }
+
+    async fn chunks(&self, table: &Arc<Table>, rows: u64) -> Result<Vec<Chunk>> {
+        let layout = self.layout(&table.name)?;
+        chunks::cut(&mut *self.control.lock().await, &layout, rows).await
+    }
+
+    async fn reader(&self) -> Result<Box<dyn ChunkReader>> {
+        let place = self.handed_out.fetch_add(1, Ordering::Relaxed) % self.readers.len();
+        let layouts = self.layouts.clone();
+        Ok(Box::new(Reader { session: self.readers[place].clone(), layouts, rows: None }))
+    }
+}
+
+impl View {
+    fn layout(&self, name: &TableName) -> Result<Arc<Layout>> {
+        layout(&self.layouts, name)
+    }
+}
+
+fn layout(layouts: &HashMap<TableName, Arc<Layout>>, name: &TableName) -> Result<Arc<Layout>> {
+    layouts.get(name).cloned().ok_or_else(|| {
+        precondition("TL-MY-TABLE-MISSING", format!("table {name} is not there, or the user may not see it"))
+    })
+}
+
+/// Reads a chunk ahead in a task of its own, a few pieces far; so `next` can be cancelled.
+struct Reader {
+    session: Shared,
+    layouts: HashMap<TableName, Arc<Layout>>,
+    rows: Option<mpsc::Receiver<Result<Option<Rows>>>>,
+}
+
+#[async_trait]
+impl ChunkReader for Reader {
+    async fn open(&mut self, table: &Arc<Table>, chunk: &Chunk) -> Result<()> {
+        let layout = layout(&self.layouts, &table.name)?;
+        let reading = Reading::new(table, &layout)?;
+        let sql = reading.select(&Bounds::parse(&chunk.bounds)?.condition());
+        let (send, receive) = mpsc::channel(3);
+        self.rows = Some(receive);
+        let session = self.session.clone();
+        tokio::spawn(async move {
+            let mut session = session.lock().await;
+            if let Err(error) = read(&mut session, &reading, &sql, &send).await {
+                // The receiver is gone only when nobody wants to know.
+                drop(send.send(Err(error)).await);
+            }
+        });
+        Ok(())
+    }
+
+    async fn next(&mut self) -> Result<Option<Rows>> {
+        let Some(rows) = &mut self.rows else { return Ok(None) };
+        match rows.recv().await {
+            Some(Ok(Some(rows))) => Ok(Some(rows)),
+            Some(Ok(None)) => {
+                self.rows = None;
+                Ok(None)
+            }
+            Some(Err(error)) => Err(error),
+            None => Err(protocol("reading a chunk ended before the chunk did")),
+        }
+    }
+}
+
+/// Ends with `Ok(None)`: a channel that closes without it is a reader that broke.
+async fn read(
+    session: &mut Session,
+    reading: &Reading,
+    sql: &str,
+    send: &mpsc::Sender<Result<Option<Rows>>>,
+) -> Result<()> {
+    let doing = format!("reading {}", reading.table.name);
+    let mut writer = RowsWriter::new(reading.table.clone());
+    let mut scratch = Scratch::default();
+    let mut answer = session.conn.exec_iter(sql, ()).await.map_err(|e| from_driver(&doing, e))?;
+    while let Some(row) = answer.next().await.map_err(|e| from_driver(&doing, e))? {
+        reading.row(&row, &mut scratch, &mut writer)?;
+        if writer.bytes() >= PIECE && send.send(Ok(Some(writer.take()))).await.is_err() {
+            return Ok(());
+        }
+    }
+    if !writer.is_empty() && send.send(Ok(Some(writer.take()))).await.is_err() {
+        return Ok(());
+    }
+    // The receiver is gone only when nobody wants to know.
+    drop(send.send(Ok(None)).await);
+    Ok(())
+}

@@ -1,0 +1,78 @@
+//! A session that reads: [`Source`] over the snapshot and the stream.
+
+use crate::Result;
+use crate::catalog::describe_one;
+use crate::config::Config;
+use crate::connect::{Purpose, Session};
+use crate::read::{Reading, by_key};
+use crate::snapshot::{self, Freeze, head, own_place};
+use crate::stream;
+use async_trait::async_trait;
+use std::sync::Arc;
+use std::time::Duration;
+use tidelock_endpoint::{ChangeStream, Prepared, ServerIdentity, Snapshot, Source};
+use tidelock_model::{Position, Rows, Table, TableName};
+
+/// Reads one endpoint.
+pub(crate) struct MySource {
+    pub config: Config,
+    pub session: Session,
+}
+
+impl MySource {
+    pub async fn open(config: &Config) -> Result<MySource> {
+        Ok(MySource { config: config.clone(), session: Session::connect(config, Purpose::Look).await? })
+    }
+
+    /// A place of which is sure that a view opened later holds everything before it.
+    async fn settled_head(&mut self, tables: &[TableName]) -> Result<Position> {
+        if self.session.server.is_mariadb() && self.session.server.log_bin {
+            let mut session = Session::connect(&self.config, Purpose::Snapshot).await?;
+            session.run("opening a consistent view", "START TRANSACTION WITH CONSISTENT SNAPSHOT").await?;
+            if let Some(place) = own_place(&mut session).await? {
+                return Ok(place.position());
+            }
+        }
+        if let Some(mut freeze) = Freeze::take(&self.config, tables).await? {
+            let place = head(&mut freeze.session).await?;
+            freeze.release().await?;
+            return Ok(place.position());
+        }
+        // The log is written a moment before the engine commits; without a lock only time tells that it did.
+        let place = head(&mut self.session).await?;
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        Ok(place.position())
+    }
+}
+
+#[async_trait]
+impl Source for MySource {
+    /// The server's log is always there: nothing is made.
+    async fn prepare(&mut self, tables: &[TableName]) -> Result<Prepared> {
+        let start = self.settled_head(tables).await?;
+        Ok(Prepared { server: self.session.server.identity.clone(), created: false, start })
+    }
+
+    async fn head(&mut self) -> Result<Position> {
+        Ok(head(&mut self.session).await?.position())
+    }
+
+    async fn stream(
+        &mut self,
+        tables: &[TableName],
+        after: &Position,
+        server: &ServerIdentity,
+    ) -> Result<Box<dyn ChangeStream>> {
+        Ok(Box::new(stream::open(&self.config, tables, after, server).await?))
+    }
+
+    async fn snapshot(&mut self, tables: &[Arc<Table>], readers: usize) -> Result<Box<dyn Snapshot>> {
+        Ok(Box::new(snapshot::open(&self.config, tables, readers).await?))
+    }
+
+    async fn read(&mut self, keys: &Rows) -> Result<Rows> {
+        let layout = describe_one(&mut self.session, &self.config.database, &keys.table().name).await?;
+        let reading = Reading::new(keys.table(), &Arc::new(layout))?;
+        by_key(&mut self.session, &reading, keys, "").await
+    }
+}

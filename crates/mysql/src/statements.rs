@@ -1,0 +1,289 @@
+//! Deltas → statements, packed into as few round trips as they fit.
+//!
+//! Upserts go by `INSERT … ON DUPLICATE KEY UPDATE` only where nothing but the key's own index can make a row a duplicate, and where two different keys are
+//! never the same to the server's collation; else that statement would change **another** row in silence. Everywhere else the touched
+//! keys are deleted, exactly, and the rows inserted: values may swap between rows, and a true duplicate is an error.
+
+use crate::Result;
+use crate::codec::Codec;
+use crate::connect::quoted;
+use crate::error::{self, protocol};
+use crate::read::{KEYS, Reading, column_name, keys_condition, put_value};
+use std::io::Write;
+use tidelock_endpoint::{Delta, Update};
+use tidelock_model::{Image, Slot, Value};
+
+/// What the number of affected rows of a statement says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Counts {
+    Nothing,
+    /// An update: 0 means that the row is not there.
+    Missing,
+    /// An insert of a row that must not be there: 0 means that it is.
+    Present,
+}
+
+/// Statements that are sent together.
+#[derive(Debug, Default)]
+pub(crate) struct Script {
+    pub sql: Vec<u8>,
+    pub counts: Vec<Counts>,
+}
+
+impl Script {
+    pub fn add(&mut self, counts: Counts, write: impl FnOnce(&mut Vec<u8>) -> Result<()>) -> Result<()> {
+        let start = self.sql.len();
+        if start > 0 {
+            self.sql.extend_from_slice(b"; ");
+        }
+        if let Err(error) = write(&mut self.sql) {
+            self.sql.truncate(start);
+            return Err(error);
+        }
+        self.counts.push(counts);
+        Ok(())
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.sql.is_empty()
+    }
+}
+
+/// Writes a delta's statements, handing full scripts to `full`.
+pub(crate) struct Writer<'w> {
+    pub reading: &'w Reading,
+    /// A statement and a script are about this large at most.
+    pub limit: usize,
+    pub scripts: &'w mut Vec<Script>,
+}
+
+impl Writer<'_> {
+    pub fn delta(&mut self, delta: &Delta<'_>) -> Result<()> {
+        let name = self.reading.layout.sql_name();
+        if delta.truncate {
+            // TRUNCATE would commit.
+            self.add(Counts::Nothing, |out| text(out, &format!("DELETE FROM {name}")))?;
+        }
+        self.deletes(&delta.deletes)?;
+        for update in &delta.updates {
+            self.update(update)?;
+        }
+        if self.plain_upsert() || self.reading.table.key.is_empty() {
+            self.rows("INSERT INTO", &delta.upserts, &self.on_duplicate())?;
+        } else {
+            self.deletes(&delta.upserts)?;
+            self.rows("INSERT INTO", &delta.upserts, "")?;
+        }
+        delta.inserts.iter().try_for_each(|image| self.insert_absent(*image))
+    }
+
+    /// See the head of the module.
+    pub fn plain_upsert(&self) -> bool {
+        !self.reading.layout.more_unique && !self.reading.layout.loose_key()
+    }
+
+    fn on_duplicate(&self) -> String {
+        let table = &self.reading.table;
+        if table.key.is_empty() {
+            return String::new();
+        }
+        let assign = |i: usize| {
+            let name = quoted(&column_name(self.reading, i));
+            format!("{name}=VALUES({name})")
+        };
+        let plain = self.written().filter(|i| !table.key.contains(i)).map(assign).collect::<Vec<_>>();
+        let list = if plain.is_empty() { assign(table.key[0]) } else { plain.join(",") };
+        format!(" ON DUPLICATE KEY UPDATE {list}")
+    }
+
+    fn add(&mut self, counts: Counts, write: impl FnOnce(&mut Vec<u8>) -> Result<()>) -> Result<()> {
+        if self.scripts.last().is_none_or(|s| s.sql.len() >= self.limit) {
+            self.scripts.push(Script::default());
+        }
+        match self.scripts.last_mut() {
+            Some(script) => script.add(counts, write),
+            None => Ok(()),
+        }
+    }
+
+    /// Columns that are written: not those that the target computes.
+    pub fn written(&self) -> impl Iterator<Item = usize> + '_ {
+        let reading = self.reading;
+        (0..reading.places.len()).filter(|i| !reading.layout.table.columns[reading.places[*i]].generated)
+    }
+
+    fn deletes(&mut self, keys: &[Image<'_>]) -> Result<()> {
+        let reading = self.reading;
+        for part in keys.chunks(KEYS) {
+            self.add(Counts::Nothing, |out| {
+                text(out, &format!("DELETE FROM {} WHERE ", reading.layout.sql_name()))?;
+                keys_condition(reading, part, out)?;
+                exact_condition(reading, part, out)
+            })?;
+        }
+        Ok(())
+    }
+
+    fn update(&mut self, update: &Update<'_>) -> Result<()> {
+        let reading = self.reading;
+        let mut set = Vec::new();
+        let written: Vec<usize> = self.written().collect();
+        for (i, slot) in update.set.slots().enumerate() {
+            let slot = slot.map_err(error::codec)?;
+            let name = quoted(&column_name(reading, i));
+            let column = &reading.layout.columns[reading.places[i]];
+            match slot {
+                Slot::Value(value) if written.contains(&i) => {
+                    comma(&mut set);
+                    text(&mut set, &format!("{name}="))?;
+                    put_value(reading, i, &value, &mut set)?;
+                }
+                // Else the server would set it to the present moment.
+                Slot::NotSent if column.on_update => {
+                    comma(&mut set);
+                    text(&mut set, &format!("{name}={name}"))?;
+                }
+                _ => {}
+            }
+        }
+        if set.is_empty() {
+            return Ok(());
+        }
+        self.add(Counts::Missing, |out| {
+            text(out, &format!("UPDATE {} SET ", reading.layout.sql_name()))?;
+            out.extend_from_slice(&set);
+            text(out, " WHERE ")?;
+            keys_condition(reading, &[update.key], out)?;
+            exact_condition(reading, &[update.key], out)
+        })
+    }
+
+    /// Multi-row statements.
+    pub fn rows(&mut self, verb: &str, images: &[Image<'_>], behind: &str) -> Result<()> {
+        let reading = self.reading;
+        let written: Vec<usize> = self.written().collect();
+        let names: Vec<String> = written.iter().map(|i| quoted(&column_name(reading, *i))).collect();
+        let head = format!("{verb} {} ({}) VALUES ", reading.layout.sql_name(), names.join(","));
+        let limit = self.limit;
+        let mut rest = images;
+        while !rest.is_empty() {
+            let mut done = 0;
+            self.add(Counts::Nothing, |out| {
+                let start = out.len();
+                text(out, &head)?;
+                for image in rest {
+                    if done > 0 {
+                        if out.len() - start >= limit {
+                            break;
+                        }
+                        out.push(b',');
+                    }
+                    whole_row(reading, *image, out)?;
+                    done += 1;
+                }
+                text(out, behind)
+            })?;
+            rest = &rest[done..];
+        }
+        Ok(())
+    }
+
+    /// One row that must not be there yet; affects no row when it is.
+    fn insert_absent(&mut self, image: Image<'_>) -> Result<()> {
+        let reading = self.reading;
+        let name = reading.layout.sql_name();
+        let names: Vec<String> = self.written().map(|i| quoted(&column_name(reading, i))).collect();
+        self.add(Counts::Present, |out| {
+            text(out, &format!("INSERT INTO {name} ({}) SELECT ", names.join(",")))?;
+            let start = out.len();
+            whole_row(reading, image, out)?;
+            // Without the brackets of a VALUES row.
+            out.remove(start);
+            out.pop();
+            text(out, &format!(" FROM DUAL WHERE NOT EXISTS (SELECT 1 FROM {name} WHERE "))?;
+            keys_condition(reading, &[image], out)?;
+            exact_condition(reading, &[image], out)?;
+            text(out, ")")
+        })
+    }
+}
+
+fn text(out: &mut Vec<u8>, text: &str) -> Result<()> {
+    out.extend_from_slice(text.as_bytes());
+    Ok(())
+}
+
+fn comma(out: &mut Vec<u8>) {
+    if !out.is_empty() {
+        out.push(b',');
+    }
+}
+
+/// `(1,'a',NULL)`, without what the target computes.
+fn whole_row(reading: &Reading, image: Image<'_>, out: &mut Vec<u8>) -> Result<()> {
+    out.push(b'(');
+    let mut first = true;
+    for (i, slot) in image.slots().enumerate() {
+        let slot = slot.map_err(error::codec)?;
+        if reading.layout.table.columns[*reading.places.get(i).ok_or_else(short)?].generated {
+            continue;
+        }
+        if !std::mem::take(&mut first) {
+            out.push(b',');
+        }
+        match slot {
+            Slot::Value(value) => put_value(reading, i, &value, out)?,
+            Slot::NotSent => {
+                let name = column_name(reading, i);
+                return Err(protocol(format!("a whole row of {} comes without its column {name}", reading.table.name)));
+            }
+        }
+    }
+    out.push(b')');
+    Ok(())
+}
+
+fn short() -> tidelock_endpoint::EndpointError {
+    protocol("a row image has more columns than its table")
+}
+
+/// Behind a condition on the key: the same letter for letter, where the collation takes other letters for the same.
+pub(crate) fn exact_condition(reading: &Reading, keys: &[Image<'_>], out: &mut Vec<u8>) -> Result<()> {
+    if !reading.layout.loose_key() {
+        return Ok(());
+    }
+    let table = &reading.table;
+    let loose: Vec<usize> =
+        table.key.iter().copied().filter(|i| !reading.layout.columns[reading.places[*i]].exact).collect();
+    let text_column = |i: usize| matches!(reading.layout.columns[reading.places[i]].codec, Codec::Text { .. });
+    let column = |i: usize| {
+        let name = quoted(&column_name(reading, i));
+        if text_column(i) { format!("CAST(CONVERT({name} USING utf8mb4) AS BINARY)") } else { name }
+    };
+    let columns: Vec<String> = table.key.iter().map(|i| column(*i)).collect();
+    if loose.is_empty() {
+        return Ok(());
+    }
+    // Writing to a Vec does not fail.
+    let _ = write!(out, " AND ({}) IN (", columns.join(","));
+    for (n, image) in keys.iter().enumerate() {
+        out.extend_from_slice(if n == 0 { b"(" } else { b",(" });
+        let mut literals = Vec::new();
+        for place in &table.key {
+            comma(&mut literals);
+            let slot = image.slot(*place).map_err(error::codec)?;
+            match slot {
+                Slot::Value(Value::Text(t)) if text_column(*place) => {
+                    let hex: String = t.bytes().map(|b| format!("{b:02X}")).collect();
+                    let _ = write!(literals, "X'{hex}'");
+                }
+                Slot::Value(value) => put_value(reading, *place, &value, &mut literals)?,
+                Slot::NotSent => return Err(protocol(format!("a key of {} is not whole", table.name))),
+            }
+        }
+        out.extend_from_slice(&literals);
+        out.push(b')');
+    }
+    out.push(b')');
+    Ok(())
+}

@@ -1,0 +1,291 @@
+//! Neutral types → what holds them here: in a column to be made, and in one that is there.
+
+use crate::server::Flavor;
+use crate::types::{MADE_FOR_BOOL, MADE_FOR_INSTANT, MADE_FOR_UUID};
+use tidelock_endpoint::Verdict;
+use tidelock_model::{Column, Type};
+
+/// A column to be made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Made {
+    pub native: String,
+    pub comment: Option<&'static str>,
+    /// What would change for some values.
+    pub lossy: Option<String>,
+    /// Text in our own collation.
+    pub text: bool,
+}
+
+/// Longer texts are kept outside of the row: all columns of a row together have 65,535 octets.
+const LONGEST_VARCHAR: u32 = 1_000;
+/// 3,072 octets of an index at four octets for each character.
+const LONGEST_INDEXED: u32 = 768;
+/// For a key or index over text without a length.
+const INDEXED: u32 = 255;
+
+/// What holds the source column in a new table. `indexed`: a key or an index has it, so it needs a length.
+pub(crate) fn made(from: &str, column: &Column, indexed: bool, flavor: Option<Flavor>) -> Result<Made, String> {
+    let exact = |native: String| Made { native, comment: None, lossy: None, text: false };
+    if from == crate::ENGINE {
+        return Ok(same_engine(column, flavor));
+    }
+    Ok(match &column.data_type {
+        Type::Bool => Made { comment: Some(MADE_FOR_BOOL), ..exact("tinyint(1)".into()) },
+        Type::Int { bits, unsigned } => {
+            let name = match bits {
+                0..=8 => "tinyint",
+                9..=16 => "smallint",
+                17..=24 => "mediumint",
+                25..=32 => "int",
+                _ => "bigint",
+            };
+            exact(format!("{name}{}", if *unsigned { " unsigned" } else { "" }))
+        }
+        Type::Decimal { precision: Some(p), scale } if *p <= 65 && (0..=30).contains(scale) && *scale as u16 <= *p => {
+            exact(format!("decimal({p},{scale})"))
+        }
+        Type::Decimal { precision: Some(p), scale } if *scale < 0 && i32::from(*p) - i32::from(*scale) <= 65 => {
+            exact(format!("decimal({},0)", i32::from(*p) - i32::from(*scale)))
+        }
+        Type::Decimal { precision: Some(p), scale } => {
+            return Err(format!("decimal({p},{scale}) has more digits than MySQL's 65, or more than 30 behind the point"));
+        }
+        Type::Decimal { precision: None, .. } => Made {
+            lossy: Some("a number of any size becomes decimal(65,30): 35 digits before the point, 30 behind".into()),
+            ..exact("decimal(65,30)".into())
+        },
+        Type::Float32 => exact("float".into()),
+        Type::Float64 => exact("double".into()),
+        Type::Text { length, fixed } => text(*length, *fixed, indexed),
+        Type::Bytes { length, fixed } => bytes(*length, *fixed, indexed),
+        Type::Bits { length: Some(n), varying: false } if *n <= 64 => exact(format!("bit({n})")),
+        Type::Bits { .. } => return Err("MySQL's bit fields have a fixed length of at most 64".into()),
+        Type::Date => exact("date".into()),
+        Type::Time { zone: true, .. } => return Err("MySQL's time has no zone".into()),
+        Type::Time { fraction, .. } => exact(format!("time{}", precision(*fraction))),
+        Type::DateTime { fraction } => exact(format!("datetime{}", precision(*fraction))),
+        // A TIMESTAMP ends in 2038: the comment tells that this DATETIME holds instants, in UTC.
+        Type::Timestamp { fraction } => {
+            Made { comment: Some(MADE_FOR_INSTANT), ..exact(format!("datetime{}", precision(*fraction))) }
+        }
+        Type::Uuid => Made { comment: Some(MADE_FOR_UUID), ..exact("char(36) CHARACTER SET ascii COLLATE ascii_bin".into()) },
+        Type::Json => exact("json".into()),
+        Type::Enum { labels } => Made { text: true, ..exact(format!("enum({})", list(labels))) },
+        Type::Set { labels } => Made { text: true, ..exact(format!("set({})", list(labels))) },
+        Type::Year => exact("year".into()),
+        Type::Geometry => exact("geometry".into()),
+        Type::Interval => return Err("MySQL has no intervals".into()),
+        Type::Array { .. } => return Err("MySQL has no arrays".into()),
+        Type::Any => return Err("a column of any type has no counterpart in MySQL; give it a type at the source".into()),
+        Type::Native { engine, name } => return Err(format!("{engine}'s {name} has no counterpart in MySQL")),
+    })
+}
+
+fn precision(fraction: u8) -> String {
+    if fraction == 0 { String::new() } else { format!("({fraction})") }
+}
+
+fn text(length: Option<u32>, fixed: bool, indexed: bool) -> Made {
+    let (native, lossy) = match length {
+        Some(n) if fixed && n <= 255 => (format!("char({n})"), None),
+        Some(n) if n <= if indexed { LONGEST_INDEXED } else { LONGEST_VARCHAR } => (format!("varchar({n})"), None),
+        _ if indexed => (
+            format!("varchar({INDEXED})"),
+            Some(format!("a key or index needs a length: texts of more than {INDEXED} characters are refused")),
+        ),
+        _ => ("longtext".into(), None),
+    };
+    Made { native, comment: None, lossy, text: true }
+}
+
+fn bytes(length: Option<u32>, fixed: bool, indexed: bool) -> Made {
+    let (native, lossy) = match length {
+        Some(n) if fixed && n <= 255 => (format!("binary({n})"), None),
+        Some(n) if n <= if indexed { 3_072 } else { 4_000 } => (format!("varbinary({n})"), None),
+        _ if indexed => (
+            format!("varbinary({INDEXED})"),
+            Some(format!("a key or index needs a length: values of more than {INDEXED} octets are refused")),
+        ),
+        _ => ("longblob".into(), None),
+    };
+    Made { native, comment: None, lossy, text: false }
+}
+
+fn list(labels: &[String]) -> String {
+    labels.iter().map(|l| crate::connect::literal(l)).collect::<Vec<_>>().join(",")
+}
+
+/// Word for word, but for what the two products do not share: collations, MariaDB's `uuid`.
+fn same_engine(column: &Column, flavor: Option<Flavor>) -> Made {
+    let native = &column.native;
+    let comment = match column.data_type {
+        Type::Bool if native.starts_with("tinyint") => Some(MADE_FOR_BOOL),
+        Type::Uuid if native.starts_with("char") => Some(MADE_FOR_UUID),
+        Type::Timestamp { .. } if native.starts_with("datetime") => Some(MADE_FOR_INSTANT),
+        _ => None,
+    };
+    let exact = Made { native: native.clone(), comment, lossy: None, text: false };
+    match flavor {
+        Some(Flavor::MySql) if native == "uuid" => {
+            Made { native: "char(36) CHARACTER SET ascii COLLATE ascii_bin".into(), comment: Some(MADE_FOR_UUID), ..exact }
+        }
+        Some(flavor) => Made { native: near_collation(native, flavor), ..exact },
+        None => exact,
+    }
+}
+
+/// MySQL's `…0900…` and MariaDB's `…uca1400…` and `…nopad…` collations in the other product's nearest.
+fn near_collation(native: &str, flavor: Flavor) -> String {
+    let Some((before, name)) = native.split_once(" COLLATE ") else { return native.to_owned() };
+    let (name, after) = name.split_once(' ').map_or((name, String::new()), |(n, a)| (n, format!(" {a}")));
+    let charset = name.split('_').next().unwrap_or("utf8mb4");
+    let (binary, exact_case) = (name.ends_with("_bin"), name.contains("_as_cs"));
+    let other = match flavor {
+        Flavor::MariaDb if name.contains("_0900_") && binary => format!("{charset}_nopad_bin"),
+        Flavor::MariaDb if name.contains("_0900_") && exact_case => format!("{charset}_bin"),
+        Flavor::MariaDb if name.contains("_0900_") => format!("{charset}_unicode_520_ci"),
+        Flavor::MySql if name.contains("_nopad_bin") && charset == "utf8mb4" => "utf8mb4_0900_bin".to_owned(),
+        Flavor::MySql if name.contains("uca1400") && charset == "utf8mb4" => {
+            if exact_case { "utf8mb4_0900_as_cs".to_owned() } else { "utf8mb4_0900_ai_ci".to_owned() }
+        }
+        Flavor::MySql if name.contains("uca1400") || name.contains("_nopad_") => {
+            if binary { format!("{charset}_bin") } else { format!("{charset}_unicode_ci") }
+        }
+        _ => name.to_owned(),
+    };
+    format!("{before} COLLATE {other}{after}")
+}
+
+/// What becomes of the column's values: in a new table, or in the column that is there.
+pub(crate) fn verdict(from: &str, column: &Column, existing: Option<&Column>) -> Verdict {
+    let Some(existing) = existing else {
+        return match made(from, column, false, None) {
+            Err(reason) => Verdict::Refused { reason },
+            Ok(Made { native, lossy: Some(reason), .. }) => Verdict::Lossy { native, reason },
+            Ok(Made { native, .. }) => Verdict::Exact { native },
+        };
+    };
+    let native = existing.native.clone();
+    match holds(&column.data_type, existing) {
+        Holds::All => Verdict::Exact { native },
+        Holds::Some(reason) => Verdict::Lossy { native, reason: reason.into() },
+        Holds::None => Verdict::Refused { reason: format!("there is no exact conversion to {native}") },
+    }
+}
+
+enum Holds {
+    All,
+    Some(&'static str),
+    None,
+}
+
+fn when(all: bool, reason: &'static str) -> Holds {
+    if all { Holds::All } else { Holds::Some(reason) }
+}
+
+const LONGER: &str = "longer values are refused";
+const LARGER: &str = "values outside of its range are refused";
+const FINER: &str = "values with more digits are refused";
+
+fn holds(source: &Type, existing: &Column) -> Holds {
+    use Type::{Bits, Bool, Bytes, Date, DateTime, Decimal, Enum, Float32, Float64, Int, Json, Set, Text, Time, Timestamp, Uuid, Year};
+    let fits = |n: &Option<u32>, m: &Option<u32>| m.is_none_or(|m| n.is_some_and(|n| n <= m));
+    match (source, &existing.data_type) {
+        (Timestamp { fraction: f }, Timestamp { fraction: g }) => {
+            let ends = existing.native.starts_with("timestamp");
+            when(f <= g && !ends, if f > g { FINER } else { "instants before 1970 and after 2038-01-19 are refused" })
+        }
+        (a, b) if a == b => Holds::All,
+        (Bool, Int { .. }) => Holds::All,
+        (Int { .. }, Bool) => Holds::Some("numbers other than 0 and 1 are refused"),
+        (Int { bits: a, unsigned: u }, Int { bits: b, unsigned: v }) => {
+            when(if u == v { a <= b } else { *u && a < b }, LARGER)
+        }
+        (Int { bits, .. }, Decimal { precision: Some(p), scale }) => {
+            let digits = [3, 5, 8, 10, 20][usize::from(bits.div_ceil(8).clamp(1, 5)) - 1];
+            when(i32::from(*p) - i32::from(*scale) >= digits, LARGER)
+        }
+        (Int { bits, .. }, Float64) => when(*bits <= 32, LARGER),
+        (Int { bits, .. }, Float32) => when(*bits <= 24, LARGER),
+        (Year, Int { bits, .. }) => when(*bits >= 16, LARGER),
+        (Int { .. }, Year) | (Decimal { .. }, Int { .. } | Float32 | Float64) => Holds::Some(LARGER),
+        (Decimal { precision: Some(p), scale: s }, Decimal { precision: Some(q), scale: t }) => {
+            when(s <= t && i32::from(*p) - i32::from(*s) <= i32::from(*q) - i32::from(*t), FINER)
+        }
+        (Decimal { .. }, Decimal { .. }) => Holds::Some(FINER),
+        (Float32, Float64) => Holds::All,
+        (Float64, Float32) | (Float32 | Float64, Decimal { .. }) => Holds::Some(FINER),
+        (Text { fixed: false, .. }, Text { fixed: true, .. }) => {
+            Holds::Some("longer texts and texts with trailing blanks are refused")
+        }
+        (Text { length: n, .. }, Text { length: m, .. }) => when(fits(n, m), LONGER),
+        (Enum { labels }, Text { length, .. }) => {
+            let longest = labels.iter().map(|l| l.chars().count() as u32).max().unwrap_or(0);
+            when(length.is_none_or(|n| longest <= n), LONGER)
+        }
+        (Set { .. }, Text { length, .. }) => when(length.is_none(), LONGER),
+        (Enum { labels: a }, Enum { labels: b }) | (Set { labels: a }, Set { labels: b }) => {
+            when(a.iter().all(|l| b.contains(l)), "other labels are refused")
+        }
+        (Text { .. }, Enum { .. } | Set { .. }) => Holds::Some("other labels are refused"),
+        (Uuid, Text { length, .. }) => when(length.is_none_or(|n| n >= 36), LONGER),
+        (Text { .. }, Uuid) => Holds::Some("what is no UUID is refused"),
+        (Bytes { length: n, fixed: f }, Bytes { length: m, fixed: g }) => {
+            when(fits(n, m) && (!g || *f && n == m), "values of another length are refused")
+        }
+        (Bits { .. }, Bits { .. }) => Holds::Some("values of another length are refused"),
+        (Date, DateTime { .. }) => Holds::All,
+        (DateTime { .. }, Date) => Holds::Some("values with a time of day are refused"),
+        (DateTime { fraction: f }, DateTime { fraction: g }) => when(f <= g, FINER),
+        (Timestamp { .. }, DateTime { .. }) => Holds::Some("it holds no zone: instants are kept in UTC and read back without one"),
+        (Time { fraction: f, zone: false }, Time { fraction: g, zone: false }) => when(f <= g, FINER),
+        (Json, Text { length: None, .. }) => Holds::Some("it is kept as a text"),
+        _ => Holds::None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn native(data_type: Type, indexed: bool) -> String {
+        made("postgres", &Column::new("c", data_type, "x"), indexed, None).unwrap().native
+    }
+
+    #[test]
+    fn new_columns_hold_everything_their_type_allows() {
+        assert_eq!(native(Type::Bool, false), "tinyint(1)");
+        assert_eq!(native(Type::Int { bits: 24, unsigned: true }, false), "mediumint unsigned");
+        assert_eq!(native(Type::text(), false), "longtext");
+        assert_eq!(native(Type::text(), true), "varchar(255)");
+        assert_eq!(native(Type::Timestamp { fraction: 6 }, false), "datetime(6)");
+        assert_eq!(native(Type::Decimal { precision: Some(10), scale: 2 }, false), "decimal(10,2)");
+        assert!(made("postgres", &Column::new("c", Type::Interval, "interval"), false, None).is_err());
+    }
+
+    #[test]
+    fn what_the_other_product_does_not_have_gets_its_nearest() {
+        let column = |native: &str| Column::new("c", Type::text(), native);
+        let made = |c: &Column, f| same_engine(c, Some(f)).native;
+        assert_eq!(
+            made(&column("varchar(9) CHARACTER SET utf8mb4 COLLATE utf8mb4_0900_ai_ci"), Flavor::MariaDb),
+            "varchar(9) CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_520_ci"
+        );
+        assert_eq!(
+            made(&column("text CHARACTER SET utf8mb4 COLLATE utf8mb4_uca1400_ai_ci"), Flavor::MySql),
+            "text CHARACTER SET utf8mb4 COLLATE utf8mb4_0900_ai_ci"
+        );
+        assert_eq!(made(&column("int"), Flavor::MySql), "int");
+    }
+
+    #[test]
+    fn a_column_that_is_there_is_judged_by_what_it_can_hold() {
+        let existing = |t: Type, n: &str| Column::new("c", t, n);
+        let source = Column::new("c", Type::Timestamp { fraction: 6 }, "timestamptz");
+        let ts = existing(Type::Timestamp { fraction: 6 }, "timestamp(6)");
+        assert!(matches!(verdict("postgres", &source, Some(&ts)), Verdict::Lossy { .. }));
+        let int = Column::new("c", Type::int(32), "integer");
+        assert!(matches!(verdict("postgres", &int, Some(&existing(Type::int(64), "bigint"))), Verdict::Exact { .. }));
+        assert!(matches!(verdict("postgres", &int, Some(&existing(Type::text(), "text"))), Verdict::Refused { .. }));
+    }
+}

@@ -1,0 +1,10 @@
+//! The engine against real servers: MariaDB 10.11 and MySQL 9.7.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod apply;
+mod binlog;
+mod common;
+mod loading;
+mod schema;
+mod snapshots;
+mod values;
