@@ -6,6 +6,7 @@ mod yaml;
 use super::Outcome;
 use super::copy::pair;
 use crate::cli::{Global, InitArgs};
+use crate::config::shown;
 use crate::ui::{Ui, Usage};
 use anyhow::{Context, Result};
 use std::collections::BTreeMap;
@@ -29,7 +30,7 @@ struct Side {
 pub async fn run(global: &Global, args: &InitArgs, ui: Ui) -> Result<Outcome> {
     let path = &global.config;
     if path.exists() && !args.force {
-        let message = format!("{} is there already", path.display());
+        let message = format!("{} is there already", shown(path));
         let hint = Some("--force overwrites it, --config FILE names another".to_owned());
         return Err(Usage { code: "TL-INIT-EXISTS", message, hint }.into());
     }
@@ -43,7 +44,7 @@ pub async fn run(global: &Global, args: &InitArgs, ui: Ui) -> Result<Outcome> {
     let secrets: Vec<&str> = [&from, &to].iter().filter_map(|s| s.url.variable.as_deref()).collect();
     let answer = serde_json::json!({ "written": path, "variables": secrets, "job": report.job });
     ui.result(&answer, |_, colours| {
-        let mut lines = vec![colours.green(&format!("wrote {}", path.display()))];
+        let mut lines = vec![colours.green(&format!("wrote {}", shown(path)))];
         if !secrets.is_empty() {
             let names = secrets.iter().map(|s| format!("{s}=…")).collect::<Vec<_>>().join(" and ");
             lines.push(format!(

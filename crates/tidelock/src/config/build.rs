@@ -3,7 +3,7 @@
 use super::fault::{Fault, nearest};
 use super::file::{Endpoint, EndpointDetails, Journal};
 use super::tree::{Node, Value as Found};
-use super::{Config, Path, directory, jobs, units};
+use super::{Config, Path, beside, directory, jobs, units};
 use crate::registry;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -74,7 +74,7 @@ pub fn config(read: Map<String, Value>, tree: Node, path: &FilePath, faults: &mu
     let journal = journal(&read, &mut judge);
     let endpoints = endpoints(&read, &directory, &mut judge);
     let jobs = jobs::jobs(&read, &mut judge);
-    Config { path: path.to_owned(), state: directory.join(state), journal, endpoints, jobs, tree }
+    Config { path: path.to_owned(), state: beside(&directory, &state), journal, endpoints, jobs, tree }
 }
 
 fn journal(read: &Map<String, Value>, judge: &mut Judge<'_>) -> JournalOptions {
@@ -173,8 +173,10 @@ fn endpoint_config(
             "tls: verify-ca or verify-full, or no `ca`",
         );
     }
-    let tls =
-        TlsOptions { mode: details.tls.unwrap_or_default(), ca: details.ca.map(|ca| directory.join(ca)) };
+    let tls = TlsOptions {
+        mode: details.tls.unwrap_or_default(),
+        ca: details.ca.map(|ca| beside(directory, FilePath::new(&ca))),
+    };
     let url = if engine.network { details.url } else { registry::file_url(&details.url, directory) };
     Some(EndpointConfig { name: name.to_owned(), url, tls })
 }

@@ -25,7 +25,7 @@ pub use schema::published as published_schema;
 
 use crate::ui::Usage;
 use std::collections::BTreeMap;
-use std::path::{Path as FilePath, PathBuf};
+use std::path::{Component, Path as FilePath, PathBuf};
 use tidelock_endpoint::EndpointConfig;
 use tidelock_journal::JournalOptions;
 use tidelock_sync::job::Job;
@@ -118,13 +118,18 @@ fn sorted(path: &FilePath, mut faults: Vec<Fault>) -> Faults {
 }
 
 /// The file as it is named in messages.
-fn shown(path: &FilePath) -> String {
+pub fn shown(path: &FilePath) -> String {
     path.strip_prefix("./").unwrap_or(path).display().to_string()
 }
 
 /// Where the file lies; what it names is relative to that.
 fn directory(path: &FilePath) -> PathBuf {
-    path.parent().map(FilePath::to_owned).unwrap_or_default()
+    path.parent().map(|parent| beside(parent, FilePath::new(""))).unwrap_or_default()
+}
+
+/// A path as seen from the working directory, when it is given as seen from `directory`; without `.` on the way.
+fn beside(directory: &FilePath, path: &FilePath) -> PathBuf {
+    directory.join(path).components().filter(|c| *c != Component::CurDir).collect()
 }
 
 #[cfg(test)]

@@ -57,7 +57,7 @@ jobs:
         VARIABLES,
     )
     .unwrap();
-    assert_eq!(config.state, PathBuf::from("./my-state"));
+    assert_eq!(config.state, PathBuf::from("my-state"));
     assert_eq!(config.journal.max_bytes, 2 << 30);
     assert_eq!(config.journal.max_age.as_secs(), 36 * 3_600);
     assert_eq!(config.endpoints["shop"].url, "postgres://sync:s3cr3t@127.0.0.1:5432/shop");
@@ -465,5 +465,5 @@ fn a_file_url_is_relative_to_the_configuration() {
     let config = Config::parse(text, FilePath::new("conf/t.yaml"), &Variables::default()).unwrap();
     assert_eq!(config.endpoints["aa"].url, "sqlite:conf/a.db");
     assert_eq!(config.endpoints["bb"].url, "sqlite:/b.db");
-    assert_eq!(config.state, PathBuf::from("conf/./tidelock-state"));
+    assert_eq!(config.state, PathBuf::from("conf/tidelock-state"));
 }

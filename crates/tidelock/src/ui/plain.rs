@@ -52,7 +52,9 @@ impl State {
         match event {
             Event::Rows { job, table, .. } => {
                 let key = (job.clone(), table.clone());
-                let line = self.progress.tables.get(&key)?.line(now);
+                let entry = self.progress.tables.get(&key)?;
+                let (line, began) = (entry.line(now), entry.began);
+                self.told.entry(key.clone()).or_insert(began);
                 self.due(key, now).then(|| format!("{table}: {line}"))
             }
             Event::TableDone { job, table, .. } => {
@@ -77,7 +79,7 @@ impl State {
         }
     }
 
-    /// Whether something may be told about this again; the first time is the start of its pause, not its end.
+    /// Whether something may be told about this again.
     fn due(&mut self, key: (String, String), now: Instant) -> bool {
         match self.told.get(&key) {
             Some(last) if now.duration_since(*last) < EVERY => false,

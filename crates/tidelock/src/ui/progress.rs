@@ -30,11 +30,13 @@ impl Table {
             true => format!("{} of {} rows", text::number(self.rows), text::number(self.expected)),
             false => text::count(self.rows, "row"),
         };
-        if self.rows > 0 {
+        // Of the first rows alone no rate can be told.
+        let measured = self.rows > 0 && time > Duration::from_millis(200);
+        if measured {
             line += &format!(", {} rows/s", text::number(rate));
         }
         match self.expected.checked_sub(self.rows) {
-            Some(rest) if rate > 0 && rest > 0 => {
+            Some(rest) if measured && rate > 0 && rest > 0 => {
                 let left = match (rest / rate).max(1) {
                     seconds @ ..60 => format!("{seconds} s"),
                     seconds => text::duration(Duration::from_secs(seconds)),
