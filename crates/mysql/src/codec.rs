@@ -147,7 +147,7 @@ impl Codec {
         match (self, value) {
             (_, Sent::NULL) => out.value(&Value::Null),
             (Codec::Decimal { .. }, Sent::Bytes(bytes)) => {
-                let text = std::str::from_utf8(bytes).ok().and_then(Decimal::parse);
+                let text = std::str::from_utf8(bytes).ok().map(without_zerofill).and_then(Decimal::parse);
                 out.value(&Value::Decimal(text.ok_or(Fault::new("a decimal cannot be read"))?));
             }
             (Codec::Bytes { .. }, Sent::Bytes(bytes)) => self.octets(bytes, scratch, out),
@@ -177,6 +177,13 @@ impl Codec {
         }
         Ok(())
     }
+}
+
+/// `0001.50` → `1.50`; ZEROFILL columns are never negative.
+fn without_zerofill(text: &str) -> &str {
+    let whole = text.find('.').unwrap_or(text.len());
+    let zeros = text.bytes().take(whole.saturating_sub(1)).take_while(|b| *b == b'0').count();
+    &text[zeros..]
 }
 
 /// A civil date, and microseconds of the day.

@@ -51,7 +51,8 @@ pub(crate) fn put(
         Codec::Bool if !matches!(value, Value::Bool(_) | Value::Int(0 | 1) | Value::UInt(0 | 1)) => {
             Err(Refusal("it is neither true nor false".into()))
         }
-        Codec::Int { .. } | Codec::Year | Codec::Bool => o.int(value),
+        Codec::Int { .. } | Codec::Bool => o.int(value),
+        Codec::Year => o.year(value),
         Codec::Decimal { precision, scale } => o.decimal(value, *precision, *scale),
         Codec::Float32 => o.float(value, true),
         Codec::Float64 => o.float(value, false),
@@ -152,6 +153,20 @@ impl Out<'_> {
             }
             Value::Decimal(_) => Err(Refusal("a whole-number column would round it".into())),
             _ => refuse(value, "int"),
+        }
+    }
+
+    /// One or two digits would mean another year, and so would the text `0`.
+    fn year(&mut self, value: &Value<'_>) -> Result<(), Refusal> {
+        let year = match *value {
+            Value::Int(year) => year,
+            Value::UInt(year) => i64::try_from(year).unwrap_or(i64::MAX),
+            _ => return refuse(value, "year"),
+        };
+        match (year, self.form) {
+            (0 | 1901..=2155, Form::Field) => self.plain(&format!("{year:04}")),
+            (0 | 1901..=2155, Form::Sql) => self.plain(itoa::Buffer::new().format(year)),
+            _ => Err(Refusal("a YEAR is 0, or 1901 to 2155".into())),
         }
     }
 

@@ -183,7 +183,8 @@ fn quote(text: &str, out: &mut String) {
     out.push('"');
 }
 
-/// The shortest digits that read back as `x`: plain up to 15 digits before the point and 14 zeros behind it, else with an exponent; whole numbers keep `.0`.
+/// The shortest digits that read back as `x`: plain up to 15 digits before the point (more when digits follow behind it) and 14 zeros behind it, else
+/// with an exponent; whole numbers keep `.0`.
 fn double(x: f64, out: &mut String) {
     let scientific = format!("{:e}", x.abs());
     let Some((mantissa, exponent)) = scientific.split_once('e') else { return out.push_str("null") };
@@ -195,7 +196,7 @@ fn double(x: f64, out: &mut String) {
     let point = exponent + 1;
     if x == 0.0 {
         out.push_str("0.0");
-    } else if (-14..=15).contains(&point) {
+    } else if point >= -14 && (point <= 15 || digits.len() as i64 > i64::from(point)) {
         if point <= 0 {
             out.push_str("0.");
             out.extend(std::iter::repeat_n('0', point.unsigned_abs() as usize));
@@ -236,10 +237,13 @@ mod tests {
             (1.0, "1.0"),
             (-0.5, "-0.5"),
             (1e20, "1e20"),
-            (1.5e-15, "1.5e-15"),
+            (1.5e-15, "0.0000000000000015"),
+            (1.5e-16, "1.5e-16"),
             (123456789012345.0, "123456789012345.0"),
             (0.000001, "0.000001"),
             (3.25e200, "3.25e200"),
+            (1536234243126633.5, "1536234243126633.5"),
+            (1.234567890123456e15, "1.234567890123456e15"),
         ] {
             let mut out = String::new();
             double(x, &mut out);
