@@ -79,7 +79,8 @@ pub async fn run(args: &DemoArgs, ui: Ui, cancel: &CancellationToken) -> Result<
     let app = App::with_watcher(&Config::load(&path)?, screen.clone() as Arc<dyn Watcher>)?;
     screen.say("two databases, one shop: shop.db has 2,000 rows, till.db is empty; tidelock keeps them in step, both ways");
 
-    let stop = cancel.child_token();
+    // Not a child of `cancel`: the engine ends after the writers, whatever ends them.
+    let stop = CancellationToken::new();
     let engine = Arc::new(app.engine);
     let mut running = tokio::spawn({
         let (engine, stop) = (engine.clone(), stop.clone());

@@ -125,7 +125,9 @@ impl Observer for Screen {
             }
             Event::Conflict { table, key, conflict, rule, winner, .. } => {
                 state.conflicts += 1;
-                state.last.push_back(format!("{table} {key}: {conflict}; {winner} stays ({rule})"));
+                state
+                    .last
+                    .push_back(format!("{table} {key} {}: {winner}'s stays, by {rule}", what(conflict)));
                 if state.last.len() > CONFLICTS {
                     state.last.pop_front();
                 }
@@ -223,6 +225,16 @@ impl State {
         let mut stdout = std::io::stdout().lock();
         // A terminal that is gone shows nothing.
         let _ = stdout.write_all(out.as_bytes()).and_then(|()| stdout.flush());
+    }
+}
+
+/// A conflict's name in the words of someone who meets it for the first time.
+fn what(conflict: &str) -> &str {
+    match conflict {
+        "update_origin_differs" => "was changed at both sides",
+        "insert_exists" => "was inserted at both sides",
+        "update_missing" | "delete_origin_differs" => "was changed at one side and deleted at the other",
+        other => other,
     }
 }
 

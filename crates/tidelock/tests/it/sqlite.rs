@@ -114,7 +114,7 @@ fn a_database_that_is_not_there_is_a_finding_and_the_others_are_still_looked_at(
     let place = shop();
     place.write(
         "tidelock.yaml",
-        "endpoints: { shop: 'sqlite:./shop.db', crm: 'sqlite:./crm.db', gone: 'sqlite:./no/such/dir/x.db' }
+        "endpoints: { shop: 'sqlite:./shop.db', crm: 'sqlite:./crm.db', gone: 'mysql://nobody@127.0.0.1:1/gone' }
 jobs: { one: { source: shop, target: gone, tables: [users] }, two: { source: shop, target: crm, tables: [users] } }\n",
     );
     let ran = place.run(&["check", "--json"]);
@@ -134,4 +134,25 @@ fn the_demo_ends_with_both_sides_equal() {
     assert!(ran.out.contains("conflict") && ran.out.contains("what to type next"), "{}", ran.transcript());
     let ran = place.run(&["verify", "shop-and-till", "--config", "kept/tidelock.yaml"]).done();
     assert!(ran.out.contains("both sides are equal"), "{}", ran.transcript());
+}
+
+#[test]
+fn a_demo_that_is_interrupted_stops_cleanly_and_says_so() {
+    use std::io::{BufRead, BufReader, Read};
+    let place = Place::new();
+    let mut child = place
+        .command(&["demo", "--seconds", "60"])
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let out = BufReader::new(child.stdout.take().unwrap());
+    let working = out.lines().map_while(Result::ok).any(|line| line.contains("a writer changes both sides"));
+    assert!(working);
+    let killed = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(killed.success());
+    assert_eq!(child.wait().unwrap().code(), Some(1));
+    let mut err = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut err).unwrap();
+    assert!(err.contains("TL-DEMO-STOPPED"), "{err}");
 }
