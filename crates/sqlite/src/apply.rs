@@ -1,0 +1,315 @@
+//! Deltas → statements.
+//!
+//! Deletes, updates, upserts, inserts, each by one prepared statement that is bound anew for every row. A unique value that wanders between rows of one delta (a swap) is in the
+//! way of itself when rows are written one by one; then the delta is taken back to its savepoint and done the thorough way: all its keys are deleted, and whole rows are written.
+
+use crate::encode::Bound;
+use crate::error;
+use crate::names::{ident, parameters};
+use crate::real::{self, bind, bind_key};
+use rusqlite::types::Value as Stored;
+use rusqlite::{Connection, Statement, params_from_iter};
+use std::ops::Range;
+use std::sync::Arc;
+use tidelock_endpoint::{Applied, Delta, EndpointError, Result};
+use tidelock_model::{Image, Slot, Table};
+
+/// A delta that may travel to the session's thread: its images stand in one buffer of its own.
+pub struct OwnedDelta {
+    table: Arc<Table>,
+    truncate: bool,
+    buffer: Vec<u8>,
+    deletes: Vec<Range<usize>>,
+    updates: Vec<(Range<usize>, Range<usize>)>,
+    upserts: Vec<Range<usize>>,
+    inserts: Vec<Range<usize>>,
+}
+
+impl OwnedDelta {
+    /// Copies the images, once.
+    pub fn of(delta: &Delta<'_>) -> OwnedDelta {
+        let mut buffer = Vec::new();
+        let mut put = |image: &Image<'_>| {
+            let start = buffer.len();
+            buffer.extend_from_slice(image.as_bytes());
+            start..buffer.len()
+        };
+        OwnedDelta {
+            table: delta.table.clone(),
+            truncate: delta.truncate,
+            deletes: delta.deletes.iter().map(&mut put).collect(),
+            updates: delta.updates.iter().map(|u| (put(&u.key), put(&u.set))).collect(),
+            upserts: delta.upserts.iter().map(&mut put).collect(),
+            inserts: delta.inserts.iter().map(&mut put).collect(),
+            buffer,
+        }
+    }
+
+    fn image(&self, range: &Range<usize>) -> Image<'_> {
+        Image::from_bytes(&self.buffer[range.clone()])
+    }
+}
+
+/// Applies deltas within the open transaction.
+pub fn apply(db: &Connection, deltas: &[OwnedDelta]) -> Result<Applied> {
+    let mut applied = Applied::default();
+    for delta in deltas {
+        let writer = Writer::new(db, &delta.table)?;
+        let simple = |sql: &str| db.execute_batch(sql).map_err(error::sql("applying changes"));
+        simple("SAVEPOINT delta")?;
+        let done = match writer.quickly(delta) {
+            Err(Failed::Unique(_)) => {
+                simple("ROLLBACK TO delta")?;
+                writer.thoroughly(delta)
+            }
+            other => other,
+        };
+        let of_delta = done.map_err(Failed::into_error)?;
+        applied.missing += of_delta.missing;
+        applied.present += of_delta.present;
+        simple("RELEASE delta")?;
+    }
+    Ok(applied)
+}
+
+/// Why a row was not written.
+pub enum Failed {
+    /// Its key or a unique value is another row's.
+    Unique(EndpointError),
+    /// All else.
+    Other(EndpointError),
+}
+
+impl Failed {
+    /// The error itself.
+    pub fn into_error(self) -> EndpointError {
+        match self {
+            Failed::Unique(error) | Failed::Other(error) => error,
+        }
+    }
+}
+
+impl From<EndpointError> for Failed {
+    fn from(error: EndpointError) -> Self {
+        Failed::Other(error)
+    }
+}
+
+type Written<T> = std::result::Result<T, Failed>;
+
+/// What an insert does when its key is there.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum OnKey {
+    /// Replaces the row.
+    Update,
+    /// Leaves it.
+    Nothing,
+    /// Fails.
+    Fail,
+}
+
+/// Writes rows of one table.
+pub struct Writer<'db> {
+    db: &'db Connection,
+    table: Arc<Table>,
+    bound: Vec<Bound>,
+    /// Columns that are written: those that the file does not compute.
+    written: Vec<usize>,
+}
+
+impl<'db> Writer<'db> {
+    /// Looks up the columns that are really there.
+    pub fn new(db: &'db Connection, table: &Arc<Table>) -> Result<Writer<'db>> {
+        let (_, bound) = real::bound(&real::find(db, table)?, table)?;
+        let written = (0..bound.len()).filter(|i| !bound[*i].column.generated).collect();
+        Ok(Writer { db, table: table.clone(), bound, written })
+    }
+
+    fn name(&self, place: usize) -> String {
+        ident(&self.table.columns[place].name)
+    }
+
+    fn own(&self) -> String {
+        ident(&self.table.name.name)
+    }
+
+    fn failed(&self, e: rusqlite::Error) -> Failed {
+        let unique = error::is_unique_violation(&e);
+        let error = error::sql(format!("writing table {}", self.table.name))(e);
+        if unique { Failed::Unique(error) } else { Failed::Other(error) }
+    }
+
+    fn prepare(&self, sql: &str) -> Written<rusqlite::CachedStatement<'db>> {
+        self.db.prepare_cached(sql).map_err(|e| self.failed(e))
+    }
+
+    fn run(&self, statement: &mut Statement<'_>) -> Written<usize> {
+        statement.raw_execute().map_err(|e| self.failed(e))
+    }
+
+    /// `k1 = ?n AND …`
+    fn where_key(&self, first: usize) -> String {
+        let same =
+            self.table.key.iter().enumerate().map(|(i, k)| format!("{} = ?{}", self.name(*k), first + i));
+        same.collect::<Vec<_>>().join(" AND ")
+    }
+
+    fn quickly(&self, delta: &OwnedDelta) -> Written<Applied> {
+        self.truncate(delta)?;
+        self.delete(delta.deletes.iter().map(|r| delta.image(r)))?;
+        let mut applied = Applied::default();
+        for (key, set) in &delta.updates {
+            if self.update(delta.image(key), delta.image(set))? == 0 {
+                applied.missing += 1;
+            }
+        }
+        self.insert(OnKey::Update, delta.upserts.iter().map(|r| delta.image(r)))?;
+        let count = delta.inserts.len() as u64;
+        applied.present =
+            count - self.insert(OnKey::Nothing, delta.inserts.iter().map(|r| delta.image(r)))?;
+        Ok(applied)
+    }
+
+    fn thoroughly(&self, delta: &OwnedDelta) -> Written<Applied> {
+        self.truncate(delta)?;
+        self.delete(delta.deletes.iter().map(|r| delta.image(r)))?;
+        let mut applied = Applied::default();
+        let mut stashed = Vec::new();
+        for (key, set) in &delta.updates {
+            match self.stash(delta.image(key))? {
+                Some(row) => stashed.push((row, delta.image(set))),
+                None => applied.missing += 1,
+            }
+        }
+        self.delete(delta.updates.iter().map(|(key, _)| delta.image(key)))?;
+        self.delete(delta.upserts.iter().map(|r| delta.image(r)))?;
+        for (row, set) in stashed {
+            self.restore(row, set)?;
+        }
+        self.insert(OnKey::Fail, delta.upserts.iter().map(|r| delta.image(r)))?;
+        let count = delta.inserts.len() as u64;
+        applied.present =
+            count - self.insert(OnKey::Nothing, delta.inserts.iter().map(|r| delta.image(r)))?;
+        Ok(applied)
+    }
+
+    fn truncate(&self, delta: &OwnedDelta) -> Written<()> {
+        if delta.truncate {
+            let sql = format!("DELETE FROM {}", self.own());
+            self.db.execute(&sql, []).map_err(|e| self.failed(e))?;
+        }
+        Ok(())
+    }
+
+    fn delete<'i>(&self, keys: impl Iterator<Item = Image<'i>>) -> Written<()> {
+        let mut statement =
+            self.prepare(&format!("DELETE FROM {} WHERE {}", self.own(), self.where_key(1)))?;
+        let mut scratch = String::new();
+        for key in keys {
+            bind_key(&mut statement, &self.table, &self.bound, key, 1, &mut scratch)?;
+            self.run(&mut statement)?;
+        }
+        Ok(())
+    }
+
+    fn update(&self, key: Image<'_>, set: Image<'_>) -> Written<usize> {
+        let mut sent = Vec::with_capacity(self.written.len());
+        for (place, slot) in set.slots().enumerate() {
+            let slot = slot.map_err(error::damaged)?;
+            if slot != Slot::NotSent && self.written.contains(&place) {
+                sent.push((place, slot));
+            }
+        }
+        if sent.is_empty() {
+            let sql = format!("SELECT count(*) FROM {} WHERE {}", self.own(), self.where_key(1));
+            let mut statement = self.prepare(&sql)?;
+            bind_key(&mut statement, &self.table, &self.bound, key, 1, &mut String::new())?;
+            let mut rows = statement.raw_query();
+            let row = rows.next().map_err(|e| self.failed(e))?;
+            let count: i64 = row.map_or(Ok(0), |r| r.get(0)).map_err(|e| self.failed(e))?;
+            return Ok(usize::from(count > 0));
+        }
+        let sets =
+            sent.iter().enumerate().map(|(i, (place, _))| format!("{} = ?{}", self.name(*place), i + 1));
+        let sets = sets.collect::<Vec<_>>().join(", ");
+        let sql = format!("UPDATE {} SET {sets} WHERE {}", self.own(), self.where_key(sent.len() + 1));
+        let mut statement = self.prepare(&sql)?;
+        let mut scratch = String::new();
+        for (i, (place, slot)) in sent.iter().enumerate() {
+            bind(&mut statement, &self.table, &self.bound[*place], i + 1, slot, &mut scratch)?;
+        }
+        bind_key(&mut statement, &self.table, &self.bound, key, sent.len() + 1, &mut scratch)?;
+        self.run(&mut statement)
+    }
+
+    /// Writes whole rows; returns how many were written.
+    pub fn insert<'i>(&self, on_key: OnKey, images: impl Iterator<Item = Image<'i>>) -> Written<u64> {
+        let mut statement = self.prepare(&self.insert_text(on_key))?;
+        let mut scratch = String::new();
+        let mut count = 0;
+        for image in images {
+            let mut place = 0;
+            for (slot, bound) in image.slots().zip(&self.bound) {
+                let slot = slot.map_err(error::damaged)?;
+                if !bound.column.generated {
+                    place += 1;
+                    bind(&mut statement, &self.table, bound, place, &slot, &mut scratch)?;
+                }
+            }
+            count += self.run(&mut statement)? as u64;
+        }
+        Ok(count)
+    }
+
+    /// Deletes all their keys and writes whole rows: for unique values that wander among them.
+    pub fn replace(&self, images: &[Image<'_>]) -> Written<()> {
+        self.delete(images.iter().copied())?;
+        self.insert(OnKey::Fail, images.iter().copied()).map(drop)
+    }
+
+    fn insert_text(&self, on_key: OnKey) -> String {
+        let columns = self.written.iter().map(|i| self.name(*i)).collect::<Vec<_>>().join(", ");
+        let values = parameters(1, self.written.len());
+        let key = self.table.key.iter().map(|k| self.name(*k)).collect::<Vec<_>>().join(", ");
+        let others = self.written.iter().filter(|i| !self.table.key.contains(i));
+        let sets =
+            others.map(|i| format!("{0} = excluded.{0}", self.name(*i))).collect::<Vec<_>>().join(", ");
+        let conflict = match on_key {
+            OnKey::Fail => String::new(),
+            OnKey::Update if !sets.is_empty() => format!(" ON CONFLICT ({key}) DO UPDATE SET {sets}"),
+            OnKey::Update | OnKey::Nothing => format!(" ON CONFLICT ({key}) DO NOTHING"),
+        };
+        format!("INSERT INTO {} ({columns}) VALUES ({values}){conflict}", self.own())
+    }
+
+    /// All columns of a row as they are stored, those of no interest to the job too.
+    fn stash(&self, key: Image<'_>) -> Written<Option<Vec<(String, Stored)>>> {
+        let mut statement =
+            self.prepare(&format!("SELECT * FROM {} WHERE {}", self.own(), self.where_key(1)))?;
+        bind_key(&mut statement, &self.table, &self.bound, key, 1, &mut String::new())?;
+        let names: Vec<String> = statement.column_names().map(str::to_owned).collect();
+        let mut rows = statement.raw_query();
+        let Some(row) = rows.next().map_err(|e| self.failed(e))? else { return Ok(None) };
+        let values = names.into_iter().enumerate().map(|(i, name)| Ok((name, row.get::<_, Stored>(i)?)));
+        values.collect::<rusqlite::Result<Vec<_>>>().map(Some).map_err(|e| self.failed(e))
+    }
+
+    /// Puts a stashed row back, with what was set.
+    fn restore(&self, row: Vec<(String, Stored)>, set: Image<'_>) -> Written<()> {
+        let real = real::find(self.db, &self.table)?;
+        let is_written = |name: &str| real.column(name).is_some_and(|c| !real.columns[c].generated);
+        let mut row: Vec<(String, Stored)> = row.into_iter().filter(|(name, _)| is_written(name)).collect();
+        for ((slot, bound), column) in set.slots().zip(&self.bound).zip(&self.table.columns) {
+            if let Slot::Value(value) = slot.map_err(error::damaged)?
+                && let Some(place) = row.iter().position(|(name, _)| name.eq_ignore_ascii_case(&column.name))
+            {
+                row[place].1 = bound.owned(&value).map_err(|why| real::refused(&self.table, bound, why))?;
+            }
+        }
+        let columns = row.iter().map(|(name, _)| ident(name)).collect::<Vec<_>>().join(", ");
+        let sql = format!("INSERT INTO {} ({columns}) VALUES ({})", self.own(), parameters(1, row.len()));
+        let mut statement = self.prepare(&sql)?;
+        statement.execute(params_from_iter(row.into_iter().map(|(_, v)| v))).map_err(|e| self.failed(e))?;
+        Ok(())
+    }
+}

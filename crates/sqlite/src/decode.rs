@@ -1,0 +1,303 @@
+//! What stands in a column → a neutral value. One function for snapshot, stream and reads by key, so that they agree on every value.
+
+use rusqlite::types::ValueRef;
+use std::fmt::Write;
+use tidelock_model::{
+    Bits, Column, Date, DateTime, Decimal, ImageWriter, Interval, Time, Timestamp, Type, Value,
+};
+
+/// Why a value cannot be taken: it is not of its column's declared type.
+#[derive(Debug, PartialEq, Eq)]
+pub struct NotOfType {
+    /// What was found, with its storage class.
+    pub found: String,
+}
+
+/// Puts one stored value as a slot of `column`. `scratch` is used and its content is of no meaning between calls.
+pub fn slot(
+    column: &Column,
+    stored: ValueRef<'_>,
+    scratch: &mut String,
+    out: &mut ImageWriter<'_>,
+) -> Result<(), NotOfType> {
+    let refuse = || Err(NotOfType { found: describe(stored) });
+    match stored {
+        ValueRef::Null => out.value(&Value::Null),
+        ValueRef::Integer(i) => match integer(&column.data_type, i, scratch) {
+            Some(value) => out.value(&value),
+            None => return refuse(),
+        },
+        ValueRef::Real(x) => match real(&column.data_type, x, scratch) {
+            Some(value) => out.value(&value),
+            None => return refuse(),
+        },
+        ValueRef::Text(bytes) => {
+            let Ok(text) = std::str::from_utf8(bytes) else { return refuse() };
+            match &column.data_type {
+                Type::Bits { .. } => bits(text, out).ok_or_else(|| NotOfType { found: describe(stored) })?,
+                data_type => match from_text(data_type, text, scratch) {
+                    Some(value) => out.value(&value),
+                    None => return refuse(),
+                },
+            }
+        }
+        ValueRef::Blob(bytes) => match column.data_type {
+            Type::Bytes { .. } | Type::Any => out.value(&Value::Bytes(bytes)),
+            _ => return refuse(),
+        },
+    }
+    Ok(())
+}
+
+fn integer<'s>(data_type: &Type, i: i64, scratch: &'s mut String) -> Option<Value<'s>> {
+    Some(match *data_type {
+        Type::Int { bits: 64, unsigned: false } | Type::Any => Value::Int(i),
+        Type::Int { bits, unsigned: false } => {
+            let limit = 1i64 << (bits - 1);
+            Value::Int(Some(i).filter(|i| (-limit..limit).contains(i))?)
+        }
+        Type::Int { bits, unsigned: true } => {
+            let u = u64::try_from(i).ok()?;
+            Value::UInt(Some(u).filter(|u| bits == 64 || *u < 1 << bits)?)
+        }
+        Type::Bool => Value::Bool(match i {
+            0 => false,
+            1 => true,
+            _ => return None,
+        }),
+        Type::Year => Value::Int(Some(i).filter(|y| *y == 0 || (1901..=2155).contains(y))?),
+        Type::Decimal { precision, scale } => {
+            write_scratch(scratch, format_args!("{i}"));
+            padded(scratch, precision, scale)?
+        }
+        Type::Float64 => Value::Float64(Some(i as f64).filter(|_| i.unsigned_abs() <= 1 << 53)?),
+        Type::Float32 => Value::Float32(Some(i as f32).filter(|_| i.unsigned_abs() <= 1 << 24)?),
+        Type::Json => {
+            write_scratch(scratch, format_args!("{i}"));
+            Value::Json(scratch)
+        }
+        _ => return None,
+    })
+}
+
+fn real<'s>(data_type: &Type, x: f64, scratch: &'s mut String) -> Option<Value<'s>> {
+    Some(match *data_type {
+        Type::Float64 | Type::Any => Value::Float64(x),
+        Type::Float32 => {
+            let narrow = x as f32;
+            Value::Float32(Some(narrow).filter(|n| f64::from(*n) == x || x.is_nan())?)
+        }
+        Type::Decimal { precision, scale } if x.is_finite() => {
+            write_scratch(scratch, format_args!("{}", if x == 0.0 { 0.0 } else { x }));
+            padded(scratch, precision, scale)?
+        }
+        Type::Json if x.is_finite() => {
+            write_scratch(scratch, format_args!("{x:?}"));
+            Value::Json(scratch)
+        }
+        _ => return None,
+    })
+}
+
+fn from_text<'a>(data_type: &Type, text: &'a str, scratch: &'a mut String) -> Option<Value<'a>> {
+    Some(match data_type {
+        Type::Text { .. } | Type::Any => Value::Text(text),
+        Type::Enum { .. } => Value::Enum(text),
+        Type::Set { .. } => Value::Set(text),
+        Type::Json => Value::Json(text),
+        Type::Int { bits: 64, unsigned: true } => {
+            let plain = !text.starts_with('+');
+            Value::UInt(text.parse().ok().filter(|_| plain)?)
+        }
+        Type::Decimal { precision, scale } => {
+            let number = Decimal::parse(text)?;
+            if precision.is_none() || !number.is_finite() {
+                return Some(Value::Decimal(number));
+            }
+            write_scratch(scratch, format_args!("{text}"));
+            padded(scratch, *precision, *scale)?
+        }
+        Type::Date => Value::Date(Date::parse(text).ok()?),
+        Type::Time { zone, .. } => {
+            Value::Time(Time::parse(text).ok().filter(|t| t.offset.is_some() == *zone)?)
+        }
+        Type::DateTime { .. } => Value::DateTime(DateTime::parse(text).ok()?),
+        Type::Timestamp { .. } => Value::Timestamp(Timestamp::parse(text).ok()?),
+        Type::Interval => Value::Interval(interval(text)?),
+        Type::Uuid => Value::Uuid(uuid(text)?),
+        _ => return None,
+    })
+}
+
+fn write_scratch(scratch: &mut String, text: std::fmt::Arguments<'_>) {
+    scratch.clear();
+    scratch.write_fmt(text).expect("writing to a string does not fail");
+}
+
+/// The number in `scratch` with as many digits behind the point as the column declares. More than those are refused: elsewhere they would be
+/// rounded in silence. More digits in front are left to the target, which refuses them aloud.
+fn padded(scratch: &mut String, precision: Option<u16>, scale: i16) -> Option<Value<'_>> {
+    if precision.is_some() {
+        let number = Decimal::parse(scratch)?;
+        let (has, digits, wanted) = (number.scale(), number.fraction().len(), scale.max(0) as usize);
+        if digits > wanted {
+            return None;
+        }
+        if has > wanted {
+            scratch.truncate(scratch.len() - (has - wanted));
+            scratch.truncate(scratch.trim_end_matches('.').len());
+        } else if wanted > has {
+            if has == 0 {
+                scratch.push('.');
+            }
+            scratch.extend(std::iter::repeat_n('0', wanted - has));
+        }
+    }
+    Decimal::parse(scratch).map(Value::Decimal)
+}
+
+fn bits(text: &str, out: &mut ImageWriter<'_>) -> Option<()> {
+    let mut bytes = vec![0u8; text.len().div_ceil(8)];
+    for (i, bit) in text.bytes().enumerate() {
+        match bit {
+            b'0' => {}
+            b'1' => bytes[i / 8] |= 0x80 >> (i % 8),
+            _ => return None,
+        }
+    }
+    out.value(&Value::Bits(Bits { length: u32::try_from(text.len()).ok()?, bytes: &bytes }));
+    Some(())
+}
+
+fn uuid(text: &str) -> Option<[u8; 16]> {
+    let bytes = text.as_bytes();
+    let dashes = bytes.len() == 36 && [8, 13, 18, 23].iter().all(|i| bytes[*i] == b'-');
+    let mut digits = bytes.iter().filter(|b| **b != b'-').map(|b| char::from(*b).to_digit(16));
+    let mut out = [0; 16];
+    for byte in &mut out {
+        *byte = (digits.next()?? << 4 | digits.next()??) as u8;
+    }
+    (dashes && digits.next().is_none()).then_some(out)
+}
+
+/// Reads `P1Y2M3DT4H5M6.789S`, every part with a sign of its own, as `Interval` prints it.
+fn interval(text: &str) -> Option<Interval> {
+    let (date, time) = match text.strip_prefix('P')?.split_once('T') {
+        Some((date, time)) => (date, Some(time)),
+        None => (text.strip_prefix('P')?, None),
+    };
+    let mut found = Interval { months: 0, days: 0, micros: 0 };
+    for (number, unit) in parts(date)? {
+        let n: i32 = number.parse().ok()?;
+        match unit {
+            'Y' => found.months = found.months.checked_add(n.checked_mul(12)?)?,
+            'M' => found.months = found.months.checked_add(n)?,
+            'D' => found.days = n,
+            _ => return None,
+        }
+    }
+    for (number, unit) in parts(time.unwrap_or(""))? {
+        let micros = match unit {
+            'H' => number.parse::<i64>().ok()?.checked_mul(3_600_000_000)?,
+            'M' => number.parse::<i64>().ok()?.checked_mul(60_000_000)?,
+            'S' => seconds(number)?,
+            _ => return None,
+        };
+        found.micros = found.micros.checked_add(micros)?;
+    }
+    (text.len() > 1).then_some(found)
+}
+
+fn parts(text: &str) -> Option<Vec<(&str, char)>> {
+    let mut found = Vec::new();
+    let mut rest = text;
+    while !rest.is_empty() {
+        let end = rest.find(|c: char| c.is_ascii_alphabetic())?;
+        found.push((&rest[..end], char::from(rest.as_bytes()[end])));
+        rest = &rest[end + 1..];
+    }
+    Some(found)
+}
+
+fn seconds(text: &str) -> Option<i64> {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    if fraction.len() > 6 || !fraction.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    let small: i64 = format!("{fraction:0<6}").parse().ok()?;
+    let large = whole.parse::<i64>().ok()?.checked_mul(1_000_000)?;
+    if whole.starts_with('-') { large.checked_sub(small) } else { large.checked_add(small) }
+}
+
+/// The storage class and the beginning of a value, for messages.
+pub fn describe(stored: ValueRef<'_>) -> String {
+    match stored {
+        ValueRef::Null => "NULL".into(),
+        ValueRef::Integer(i) => format!("the INTEGER {i}"),
+        ValueRef::Real(x) => format!("the REAL {x:?}"),
+        ValueRef::Text(bytes) => match std::str::from_utf8(bytes) {
+            Ok(text) => format!("the TEXT {:?}", text.chars().take(40).collect::<String>()),
+            Err(_) => format!("a TEXT of {} bytes that is not UTF-8", bytes.len()),
+        },
+        ValueRef::Blob(bytes) => format!("a BLOB of {} bytes", bytes.len()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tidelock_model::{Image, Slot};
+
+    fn read(declared: &str, stored: ValueRef<'_>) -> Result<String, NotOfType> {
+        let column = Column::new("c", crate::types::neutral(declared).unwrap(), declared);
+        let mut buffer = Vec::new();
+        slot(&column, stored, &mut String::new(), &mut ImageWriter::new(&mut buffer))?;
+        let Slot::Value(value) = Image::from_bytes(&buffer).slot(0).unwrap() else { panic!() };
+        Ok(format!("{value:?}"))
+    }
+
+    #[test]
+    fn numbers_in_decimal_columns_get_their_declared_scale() {
+        for (stored, expected) in [
+            (ValueRef::Real(0.99), "Decimal(0.99)"),
+            (ValueRef::Integer(5), "Decimal(5.00)"),
+            (ValueRef::Real(-0.5), "Decimal(-0.50)"),
+            (ValueRef::Text(b"1.500"), "Decimal(1.50)"),
+        ] {
+            assert_eq!(read("NUMERIC(10,2)", stored).unwrap(), expected);
+        }
+        assert_eq!(read("NUMERIC", ValueRef::Real(1e21)).unwrap(), "Decimal(1000000000000000000000)");
+        assert_eq!(read("NUMERIC(3)", ValueRef::Text(b"7.0")).unwrap(), "Decimal(7)");
+        assert!(read("NUMERIC(10,2)", ValueRef::Real(0.125)).is_err());
+        assert!(read("NUMERIC(10,2)", ValueRef::Real(f64::INFINITY)).is_err());
+    }
+
+    #[test]
+    fn a_value_that_is_not_of_its_type_is_refused_and_described() {
+        for (declared, stored) in [
+            ("INTEGER", ValueRef::Real(5.5)),
+            ("INTEGER", ValueRef::Text(b"abc")),
+            ("BOOLEAN", ValueRef::Integer(2)),
+            ("DATETIME", ValueRef::Integer(1_700_000_000)),
+            ("DATE", ValueRef::Text(b"tomorrow")),
+            ("TEXT", ValueRef::Blob(b"x")),
+            ("TEXT", ValueRef::Text(b"\xff")),
+            ("INT_8BIT", ValueRef::Integer(128)),
+            ("UUID", ValueRef::Text(b"00000000-0000-0000-0000-00000000000")),
+        ] {
+            assert!(!read(declared, stored).unwrap_err().found.is_empty(), "{declared} {stored:?}");
+        }
+    }
+
+    #[test]
+    fn intervals_are_read_as_they_are_printed() {
+        for (months, days, micros) in
+            [(14, 3, 14_706_789_000), (-14, 0, -500_000), (0, 0, 0), (0, -1, 1), (11, 0, 0)]
+        {
+            let interval = Interval { months, days, micros };
+            assert_eq!(super::interval(&interval.to_string()), Some(interval), "{interval}");
+        }
+        assert_eq!(super::interval("P"), None);
+        assert_eq!(super::interval("1 day"), None);
+    }
+}

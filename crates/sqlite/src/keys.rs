@@ -1,0 +1,113 @@
+//! Keys as bounds of a chunk: stored values, written as text so that they are the same value when read again.
+
+use crate::names::{ident, list, parameters};
+use rusqlite::types::{ToSql, ToSqlOutput, Value, ValueRef};
+use rusqlite::{Row, types::FromSqlError};
+use serde::{Deserialize, Serialize};
+use tidelock_endpoint::{EndpointError, ErrorKind, Result};
+use tidelock_model::Table;
+
+/// One stored value.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cell {
+    /// INTEGER.
+    Int(i64),
+    /// REAL, as its bits.
+    Real(u64),
+    /// TEXT.
+    Text(String),
+    /// BLOB.
+    Blob(Vec<u8>),
+}
+
+impl ToSql for Cell {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(match self {
+            Cell::Int(i) => ToSqlOutput::Owned(Value::Integer(*i)),
+            Cell::Real(bits) => ToSqlOutput::Owned(Value::Real(f64::from_bits(*bits))),
+            Cell::Text(text) => ToSqlOutput::Borrowed(ValueRef::Text(text.as_bytes())),
+            Cell::Blob(bytes) => ToSqlOutput::Borrowed(ValueRef::Blob(bytes)),
+        })
+    }
+}
+
+/// A range of keys: above `from`, up to and including `to`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Bounds {
+    /// Above this key; from the first where absent.
+    pub from: Option<Vec<Cell>>,
+    /// Up to this key; to the last where absent.
+    pub to: Option<Vec<Cell>>,
+}
+
+impl Bounds {
+    /// As the contract carries it.
+    pub fn to_text(&self) -> String {
+        serde_json::to_string(self).expect("bounds are plain data")
+    }
+
+    /// Reads what `to_text` wrote for a key of so many columns.
+    pub fn parse(text: &str, columns: usize) -> Result<Bounds> {
+        let fault = |found: String| {
+            let message = format!("reading the bounds of a chunk: {found}");
+            EndpointError::new(ErrorKind::Protocol, "TL-SQLITE-BOUNDS", message)
+        };
+        let bounds: Bounds = serde_json::from_str(text).map_err(|e| fault(e.to_string()))?;
+        let fits = [&bounds.from, &bounds.to].into_iter().flatten().all(|key| key.len() == columns);
+        if fits { Ok(bounds) } else { Err(fault(format!("they are not of a key of {columns} columns"))) }
+    }
+}
+
+/// `(k1, k2) > (?1, ?2)` over the table's key.
+pub fn compare(table: &Table, operator: &str, first: usize) -> String {
+    let key = list(table.key_columns().map(|c| c.name.as_str()));
+    format!("({key}) {operator} ({})", parameters(first, table.key.len()))
+}
+
+/// Some columns of a row as cells. NULL has none: no key holds it.
+pub fn take(row: &Row<'_>, places: impl IntoIterator<Item = usize>) -> rusqlite::Result<Vec<Cell>> {
+    let cell = |place| {
+        let invalid = |e: FromSqlError| {
+            rusqlite::Error::FromSqlConversionFailure(place, rusqlite::types::Type::Text, Box::new(e))
+        };
+        Ok(match row.get_ref(place)? {
+            ValueRef::Integer(i) => Cell::Int(i),
+            ValueRef::Real(x) => Cell::Real(x.to_bits()),
+            text @ ValueRef::Text(_) => Cell::Text(text.as_str().map_err(invalid)?.to_owned()),
+            ValueRef::Blob(bytes) => Cell::Blob(bytes.to_vec()),
+            ValueRef::Null => return Err(invalid(FromSqlError::InvalidType)),
+        })
+    };
+    places.into_iter().map(cell).collect()
+}
+
+/// A name for the rowid that no column has taken.
+pub fn rowid(table: &Table) -> Result<&'static str> {
+    let free = |name: &&str| !table.columns.iter().any(|c| c.name.eq_ignore_ascii_case(name));
+    ["rowid", "_rowid_", "oid"].into_iter().find(free).ok_or_else(|| {
+        let names = ["rowid", "_rowid_", "oid"].map(ident).join(", ");
+        let message =
+            format!("reading table {}: it has no key, and columns named {names} hide its rowid", table.name);
+        EndpointError::new(ErrorKind::Unsupported, "TL-SQLITE-ROWID", message)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bounds_are_read_back_bit_for_bit() {
+        let cells = vec![
+            Cell::Int(i64::MIN),
+            Cell::Real((-0.0f64).to_bits()),
+            Cell::Text("a\0\"ü".into()),
+            Cell::Blob(vec![0, 255]),
+        ];
+        let bounds = Bounds { from: Some(cells), to: None };
+        assert_eq!(Bounds::parse(&bounds.to_text(), 4).unwrap(), bounds);
+        assert!(Bounds::parse(&bounds.to_text(), 3).is_err());
+        assert!(Bounds::parse("x", 1).is_err());
+    }
+}

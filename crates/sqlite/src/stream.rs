@@ -1,0 +1,289 @@
+//! Following the change table.
+//!
+//! A thread with a connection of its own looks whether anybody committed (`PRAGMA data_version`, a look into shared memory), reads what is new and puts it as batches
+//! into a bounded channel: `next` only takes from the channel, so dropping it loses nothing, and a slow consumer holds the thread back, not the writers of the file.
+//!
+//! SQLite tells no transaction's bounds to triggers. But commits are atomic and the numbers follow their order, so what one look finds, from the last number seen to the highest there is,
+//! is a run of whole transactions, handed out as one. Live, that is mostly one transaction; after a pause it may be many. The highest number is fixed when the run begins: what is
+//! committed later belongs to the next run, however long handing out this one takes. A run is split where the origin changes, because what tidelock
+//! brought here came in a transaction of its own.
+
+use crate::capture::{self, DELETE, INSERT, TRUNCATE, UPDATE};
+use crate::error;
+use crate::names::CHANGE;
+use crate::position::{Place, span};
+use crate::rows::image;
+use crate::session::{Open, connect};
+use crate::source::{head, reading};
+use async_trait::async_trait;
+use rusqlite::{Connection, Row};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Duration, Instant};
+use tidelock_endpoint::{ChangeStream, EndpointError, ErrorKind, Result};
+use tidelock_model::{Batch, BatchWriter, Position, Table, TableName};
+use tokio::sync::mpsc;
+
+/// Bytes of one batch, about.
+const BATCH_BYTES: usize = 1 << 20;
+/// Changes of one batch, at most.
+const BATCH_CHANGES: usize = 10_000;
+/// Changes forgotten in one write transaction, at most: writers of the file wait no longer than that takes.
+const TRIM_ROWS: i64 = 5_000;
+/// Between two rounds of forgetting.
+const TRIM_EVERY: Duration = Duration::from_millis(500);
+
+/// See [`ChangeStream`].
+pub struct FileStream {
+    batches: mpsc::Receiver<Result<Batch>>,
+    durable: Arc<AtomicI64>,
+}
+
+impl FileStream {
+    /// Starts the thread, behind `after`, which has been checked.
+    pub async fn open(path: &Path, tables: &[TableName], after: Place) -> Result<FileStream> {
+        let (send, batches) = mpsc::channel(4);
+        let durable = Arc::new(AtomicI64::new(after.seq));
+        let follower = Follower {
+            tables: tables.to_vec(),
+            layouts: BTreeMap::new(),
+            schema: -1,
+            last: after,
+            durable: durable.clone(),
+            forgotten: 0,
+        };
+        let open = Open::Existing(path.to_owned());
+        let thread = move || {
+            if let Err(error) = connect(&open).and_then(|db| follower.follow(&db, &send)) {
+                // The consumer may be gone; then nobody is there to be told.
+                drop(send.blocking_send(Err(error)));
+            }
+        };
+        std::thread::Builder::new().name("tidelock-sqlite-stream".into()).spawn(thread).map_err(|e| {
+            EndpointError::new(ErrorKind::Unavailable, "TL-SQLITE-THREAD", format!("starting a thread: {e}"))
+        })?;
+        Ok(FileStream { batches, durable })
+    }
+}
+
+#[async_trait]
+impl ChangeStream for FileStream {
+    async fn next(&mut self) -> Result<Batch> {
+        self.batches.recv().await.unwrap_or_else(|| Err(error::ended()))
+    }
+
+    async fn acknowledge(&mut self, durable: &Position) -> Result<()> {
+        self.durable.fetch_max(Place::parse(durable.as_str())?.seq, Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+struct Follower {
+    tables: Vec<TableName>,
+    /// Layout → its table, `None` for tables that nobody asked for.
+    layouts: BTreeMap<i64, Option<Arc<Table>>>,
+    /// `PRAGMA schema_version` at the last look.
+    schema: i64,
+    /// Behind this place reading goes on.
+    last: Place,
+    durable: Arc<AtomicI64>,
+    forgotten: i64,
+}
+
+type Sender = mpsc::Sender<Result<Batch>>;
+
+impl Follower {
+    /// Until the consumer is gone.
+    fn follow(mut self, db: &Connection, send: &Sender) -> Result<()> {
+        let (mut version, mut changed, mut trimmed) = (-1, Instant::now(), Instant::now());
+        while !send.is_closed() {
+            let now = pragma(db, "data_version")?;
+            if now != version {
+                (version, changed) = (now, Instant::now());
+                self.look(db, send)?;
+            }
+            if trimmed.elapsed() > TRIM_EVERY {
+                trimmed = Instant::now();
+                self.forget(db)?;
+            }
+            std::thread::sleep(pause(changed.elapsed()));
+        }
+        Ok(())
+    }
+
+    /// Reads everything committed so far and hands it out.
+    fn look(&mut self, db: &Connection, send: &Sender) -> Result<()> {
+        self.mind_schema(db)?;
+        let end = head(db)?;
+        if end.seq < self.last.seq {
+            let message = format!("reading changes: the change table ends at {end}, before {}", self.last);
+            return Err(EndpointError::new(ErrorKind::PositionLost, "TL-SQLITE-POSITION-LOST", message)
+                .hint("the file was replaced or cleaned up; copy anew with `tidelock sync --full`"));
+        }
+        let mut run = Run { writer: BatchWriter::new(), origin: None, end, scratch: String::new() };
+        while self.last.seq < end.seq {
+            reading(db, |db| self.piece(db, &mut run))?;
+            if self.last.seq == end.seq {
+                run.end(self.last);
+                if run.writer.is_empty() {
+                    run.writer.reached(end.position());
+                }
+            }
+            if !run.writer.is_empty() && send.blocking_send(Ok(run.writer.take())).is_err() {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    /// A changed schema may have taken columns or triggers from under us.
+    fn mind_schema(&mut self, db: &Connection) -> Result<()> {
+        let version = pragma(db, "schema_version")?;
+        if version == self.schema {
+            return Ok(());
+        }
+        if self.schema != -1 || !capture::is_set_up(db)? {
+            let tables = self.tables.clone();
+            let missing = crate::session::writing(db, |db| {
+                if !capture::is_set_up(db)? {
+                    let message = "reading changes: the change table is not there any more";
+                    return Err(EndpointError::new(
+                        ErrorKind::PositionLost,
+                        "TL-SQLITE-POSITION-LOST",
+                        message,
+                    )
+                    .hint("the capture was cleaned up; copy anew with `tidelock sync --full`"));
+                }
+                capture::ensure(db, &tables)
+            })?;
+            for table in missing {
+                tracing::warn!(%table, "a table that is captured was dropped; its rows stay where they were copied to");
+            }
+        }
+        let wanted = |table: &Arc<Table>| self.tables.contains(&table.name);
+        self.layouts =
+            capture::layouts(db)?.into_iter().map(|(id, t)| (id, Some(t).filter(wanted))).collect();
+        self.schema = pragma(db, "schema_version")?;
+        Ok(())
+    }
+
+    /// Reads on within the run, as much as a batch may hold.
+    fn piece(&mut self, db: &Connection, run: &mut Run) -> Result<()> {
+        let what = || error::sql("reading changes");
+        let sql = format!("SELECT * FROM {CHANGE} WHERE seq > ?1 AND seq <= ?2 ORDER BY seq");
+        let mut statement = db.prepare_cached(&sql).map_err(what())?;
+        let mut rows = statement.query((self.last.seq, run.end.seq)).map_err(what())?;
+        while let Some(row) = rows.next().map_err(what())? {
+            let place = Place { seq: row.get(0).map_err(what())?, time: row.get(4).map_err(what())? };
+            let layout: i64 = row.get(1).map_err(what())?;
+            let table = self.layouts.get(&layout).ok_or_else(|| unknown(place, "layout", layout))?;
+            if let Some(table) = table {
+                run.change(table, row, self.last, place)?;
+            }
+            self.last = place;
+            if run.writer.bytes() >= BATCH_BYTES || run.writer.changes() >= BATCH_CHANGES {
+                return Ok(());
+            }
+        }
+        // Numbers may be missing at the end when rows were removed by hand.
+        self.last = run.end;
+        Ok(())
+    }
+
+    /// Forgets what is durable elsewhere. A busy file is no reason to wait, and no error: later is early enough.
+    fn forget(&mut self, db: &Connection) -> Result<()> {
+        let durable = self.durable.load(Ordering::Relaxed);
+        if durable <= self.forgotten {
+            return Ok(());
+        }
+        db.busy_timeout(Duration::ZERO).map_err(error::sql("forgetting changes"))?;
+        let done = loop {
+            match capture::trim(db, durable, TRIM_ROWS) {
+                Ok(true) => {}
+                Ok(false) => {
+                    self.forgotten = durable;
+                    break Ok(());
+                }
+                Err(e) => {
+                    let error = error::sql("forgetting changes that are durable elsewhere")(e);
+                    break if error.kind == ErrorKind::Contention { Ok(()) } else { Err(error) };
+                }
+            }
+        };
+        let patience = Duration::from_secs(error::BUSY_SECONDS);
+        db.busy_timeout(patience).map_err(error::sql("forgetting changes"))?;
+        done
+    }
+}
+
+/// A run of changes being handed out.
+struct Run {
+    writer: BatchWriter,
+    origin: Option<String>,
+    end: Place,
+    scratch: String,
+}
+
+impl Run {
+    fn change(&mut self, table: &Arc<Table>, row: &Row<'_>, before: Place, place: Place) -> Result<()> {
+        let what = || error::sql("reading changes");
+        let origin = row.get_ref(3).map_err(what())?.as_str_or_null().map_err(|e| {
+            let message = format!("reading change {}: its origin is no text: {e}", place.seq);
+            EndpointError::new(ErrorKind::Protocol, "TL-SQLITE-CHANGE", message)
+        })?;
+        if self.writer.in_transaction() && self.origin.as_deref() != origin {
+            self.end(before);
+        }
+        if !self.writer.in_transaction() {
+            self.writer.begin(&span(place.seq, self.end.seq), origin, place.time);
+            self.origin = origin.map(str::to_owned);
+        }
+        let op: i64 = row.get(2).map_err(what())?;
+        const VALUES: usize = 5;
+        let (scratch, n) = (std::cell::RefCell::new(&mut self.scratch), table.columns.len());
+        let image = |first: usize| {
+            let scratch = &scratch;
+            move |out: &mut tidelock_model::ImageWriter<'_>| {
+                image(table, row, first, &mut scratch.borrow_mut(), out)
+            }
+        };
+        match op {
+            INSERT => self.writer.insert(table, image(VALUES)),
+            UPDATE => self.writer.update(table, image(VALUES), image(VALUES + n)),
+            DELETE => self.writer.delete(table, image(VALUES)),
+            TRUNCATE => {
+                self.writer.truncate(table);
+                Ok(())
+            }
+            other => Err(unknown(place, "operation", other)),
+        }
+    }
+
+    fn end(&mut self, place: Place) {
+        if self.writer.in_transaction() {
+            self.writer.commit(&place.position());
+        }
+    }
+}
+
+fn unknown(place: Place, what: &str, found: i64) -> EndpointError {
+    let message = format!("reading change {}: {what} {found} is unknown", place.seq);
+    EndpointError::new(ErrorKind::Protocol, "TL-SQLITE-CHANGE", message)
+}
+
+fn pragma(db: &Connection, name: &str) -> Result<i64> {
+    let mut statement =
+        db.prepare_cached(&format!("PRAGMA {name}")).map_err(error::sql("looking for changes"))?;
+    statement.query_row([], |row| row.get(0)).map_err(error::sql("looking for changes"))
+}
+
+/// Until the next look, by how long nothing happened.
+fn pause(quiet: Duration) -> Duration {
+    Duration::from_millis(match quiet.as_secs() {
+        0..2 => 4,
+        2..60 => 15,
+        _ => 50,
+    })
+}
