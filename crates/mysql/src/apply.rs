@@ -10,12 +10,13 @@ use crate::Result;
 use crate::catalog::{Layout, Which, describe, describe_one};
 use crate::config::Config;
 use crate::connect::{Purpose, Session, literal, quoted};
-use crate::error::{from_driver, precondition};
+use crate::error::{codec, from_driver, precondition, protocol};
 use crate::load::MyLoader;
+use crate::merge;
 use crate::read::{Reading, by_key};
 use crate::schema;
 use crate::statements::{Counts, Script, Writer};
-use crate::{CHECKPOINT_TABLE, Result as Done};
+use crate::CHECKPOINT_TABLE;
 use async_trait::async_trait;
 use mysql_async::prelude::Queryable;
 use std::collections::HashMap;
@@ -100,6 +101,8 @@ pub(crate) async fn run(session: &mut Session, doing: &str, sql: Vec<u8>) -> Res
     loop {
         affected.push(answer.affected_rows());
         if answer.is_empty() {
+            // The driver keeps the error of a later statement until it is asked for more.
+            answer.drop_result().await.map_err(|e| from_driver(doing, e))?;
             return Ok(affected);
         }
         while answer.next().await.map_err(|e| from_driver(doing, e))?.is_some() {}
@@ -158,6 +161,32 @@ impl MyTarget {
             })?;
         }
         self.known.forget();
+        Ok(())
+    }
+
+    /// Runs scripts, the beginning of the transaction in front of the first.
+    async fn execute(&mut self, scripts: Vec<Script>, applied: &mut Applied) -> Result<()> {
+        for Script { sql, counts } in scripts.into_iter().filter(|s| !s.is_empty()) {
+            let mut whole = Vec::with_capacity(sql.len() + 200);
+            let mut before = 0;
+            if let Some(begin) = self.pending.take() {
+                whole.extend_from_slice(begin.as_bytes());
+                whole.extend_from_slice(b"; ");
+                before = 2;
+            }
+            whole.extend_from_slice(&sql);
+            let affected = run(&mut self.session, "applying changes", whole).await?;
+            if affected.len() != before + counts.len() {
+                return Err(protocol(format!("{} statements were sent, {} answered", before + counts.len(), affected.len())));
+            }
+            for (rows, counts) in affected.into_iter().skip(before).zip(counts) {
+                match counts {
+                    Counts::Missing if rows == 0 => applied.missing += 1,
+                    Counts::Present if rows == 0 => applied.present += 1,
+                    _ => {}
+                }
+            }
+        }
         Ok(())
     }
 
@@ -229,6 +258,7 @@ impl Target for MyTarget {
 
     async fn apply(&mut self, deltas: &[Delta<'_>]) -> Result<Applied> {
         let mut scripts = Vec::new();
+        let mut applied = Applied::default();
         let limit = statement_limit(&self.session);
         for delta in deltas {
             let reading = self.known.reading(&mut self.session, &self.config.database, delta.table).await?;
@@ -236,27 +266,21 @@ impl Target for MyTarget {
                 let message = format!("table {} has no key: its rows cannot be updated or deleted", delta.table.name);
                 return Err(precondition("TL-MY-NO-KEY", message));
             }
-            Writer { reading: &reading, limit, scripts: &mut scripts }.delta(delta)?;
-        }
-        let mut applied = Applied::default();
-        for Script { sql, counts } in scripts.into_iter().filter(|s| !s.is_empty()) {
-            let mut whole = Vec::with_capacity(sql.len() + 200);
-            let mut before = 0;
-            if let Some(begin) = self.pending.take() {
-                whole.extend_from_slice(begin.as_bytes());
-                whole.extend_from_slice(b"; ");
-                before = 2;
+            if !merge::needed(&reading, &delta.updates)? {
+                Writer { reading: &reading, limit, scripts: &mut scripts }.delta(delta)?;
+                continue;
             }
-            whole.extend_from_slice(&sql);
-            let affected = run(&mut self.session, "applying changes", whole).await?;
-            for (rows, counts) in affected.into_iter().skip(before).zip(counts) {
-                match counts {
-                    Counts::Missing if rows == 0 => applied.missing += 1,
-                    Counts::Present if rows == 0 => applied.present += 1,
-                    _ => {}
-                }
-            }
+            Writer { reading: &reading, limit, scripts: &mut scripts }.removals(delta)?;
+            self.execute(std::mem::take(&mut scripts), &mut applied).await?;
+            self.send_pending().await?;
+            let merged = merge::merged(&mut self.session, &reading, &delta.updates).await?;
+            applied.missing += merged.missing;
+            let mut writer = Writer { reading: &reading, limit, scripts: &mut scripts };
+            let rows = merged.rows.images().collect::<std::result::Result<Vec<_>, _>>().map_err(codec)?;
+            writer.replace(&merged.keys, &rows)?;
+            writer.arrivals(delta)?;
         }
+        self.execute(scripts, &mut applied).await?;
         Ok(applied)
     }
 
@@ -266,7 +290,7 @@ impl Target for MyTarget {
         by_key(&mut self.session, &reading, keys, " FOR UPDATE").await
     }
 
-    async fn commit(&mut self, checkpoint: &Checkpoint, remove: &[String]) -> Done<()> {
+    async fn commit(&mut self, checkpoint: &Checkpoint, remove: &[String]) -> Result<()> {
         let mut sql = self.pending.take().map_or(String::new(), |begin| begin + "; ");
         sql += &self.marker.commit(checkpoint, remove);
         run(&mut self.session, "committing", sql.into_bytes()).await.map(drop)

@@ -3,6 +3,7 @@
 use crate::codec::Codec;
 use crate::connect::{Answer, Session, literal};
 use crate::error::precondition;
+use crate::server::Server;
 use crate::types::{self, Native};
 use crate::{CHECKPOINT_TABLE, Result};
 use std::collections::{BTreeMap, HashSet};
@@ -151,7 +152,7 @@ async fn columns(
     filter: &str,
     json: &HashSet<(Key, String)>,
 ) -> Result<BTreeMap<Key, Vec<Described>>> {
-    let mariadb = session.server.is_mariadb();
+    let server = session.server.clone();
     let sql = format!(
         "SELECT table_schema, table_name, column_name, data_type, column_type, character_maximum_length, character_octet_length, \
          numeric_precision, numeric_scale, datetime_precision, character_set_name, collation_name, is_nullable, column_default, \
@@ -162,12 +163,12 @@ async fn columns(
     for row in session.query("reading the catalogue", sql).await? {
         let key = (row.string(0), row.string(1));
         let json_check = json.contains(&(key.clone(), row.string(2)));
-        found.entry(key).or_default().push(column(&row, json_check, mariadb));
+        found.entry(key).or_default().push(column(&row, json_check, &server));
     }
     Ok(found)
 }
 
-fn column(row: &Answer, json_check: bool, mariadb: bool) -> Described {
+fn column(row: &Answer, json_check: bool, server: &Server) -> Described {
     let number = |place| row.text(place).and_then(|t| t.parse().ok());
     let native = Native {
         data_type: row.string(3).to_ascii_lowercase(),
@@ -179,7 +180,8 @@ fn column(row: &Answer, json_check: bool, mariadb: bool) -> Described {
         charset: row.text(10),
         comment: row.string(15),
         json_check,
-        mariadb,
+        mariadb: server.is_mariadb(),
+        uuid: server.is_mariadb() && server.version >= (10, 11, 5),
     };
     let (data_type, codec) = types::read(&native);
     let (extra, expression) = (row.string(14), row.string(16));
@@ -286,7 +288,7 @@ async fn foreign_keys(
         "CASCADE" => ReferentialAction::Cascade,
         "SET NULL" => ReferentialAction::SetNull,
         "SET DEFAULT" => ReferentialAction::SetDefault,
-        "RESTRICT" => ReferentialAction::Restrict,
+        // RESTRICT and NO ACTION are one to InnoDB, and are told now as the one and now as the other.
         _ => ReferentialAction::NoAction,
     };
     let mut found: BTreeMap<Key, Vec<(ForeignKey, Vec<String>)>> = BTreeMap::new();

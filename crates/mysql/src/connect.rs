@@ -36,7 +36,7 @@ const PATIENCE: u32 = 31_536_000;
 
 impl Session {
     pub async fn connect(config: &Config, purpose: Purpose) -> Result<Session> {
-        let doing = format!("connecting to {}", config.name);
+        let doing = format!("connecting to {} ({}:{})", config.name, config.plain.ip_or_hostname(), config.plain.tcp_port());
         let mut conn = dial(config).await.map_err(|e| from_driver(&doing, e))?;
         let server = Arc::new(Server::ask(&mut conn, &config.database).await?);
         let mut session = Session { conn, server };

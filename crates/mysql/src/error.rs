@@ -13,6 +13,12 @@ pub(crate) fn from_driver(doing: &str, error: Error) -> EndpointError {
             "TL-MY-TLS",
             Some("name the authority with `tls: { ca: … }`, or lower `tls.mode`"),
         ),
+        // The certificate was not taken: rustls tells it as an error of reading.
+        Error::Io(IoError::Io(io)) if io.kind() == std::io::ErrorKind::InvalidData && io.to_string().contains("certificate") => (
+            ErrorKind::Authentication,
+            "TL-MY-TLS",
+            Some("name the authority with `tls: { ca: … }`, or lower `tls.mode`"),
+        ),
         Error::Io(_) => (ErrorKind::Unavailable, "TL-MY-UNAVAILABLE", None),
         Error::Driver(DriverError::NoClientSslFlagFromServer) => (
             ErrorKind::Authentication,

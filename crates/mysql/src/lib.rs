@@ -33,6 +33,7 @@ mod follow;
 mod gtid;
 mod inspect;
 mod load;
+mod merge;
 mod position;
 mod privileges;
 mod read;

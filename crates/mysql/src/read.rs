@@ -108,7 +108,8 @@ pub(crate) async fn by_key(session: &mut Session, reading: &Reading, keys: &Rows
     Ok(found.take())
 }
 
-fn key_hash(table: &Table, image: Image<'_>, scratch: &mut Vec<u8>) -> Result<u128> {
+/// The canonical hash of a row's key.
+pub(crate) fn key_hash(table: &Table, image: Image<'_>, scratch: &mut Vec<u8>) -> Result<u128> {
     let slots = image.slots().collect::<std::result::Result<Vec<_>, _>>().map_err(error::codec)?;
     let key = table.key.iter().map(|i| slots.get(*i).copied().unwrap_or(Slot::NotSent));
     Ok(canonical_hash(key, scratch))

@@ -58,23 +58,37 @@ pub(crate) struct Writer<'w> {
 }
 
 impl Writer<'_> {
+    /// All of a delta, where no update may meet a unique value that another one gives up.
     pub fn delta(&mut self, delta: &Delta<'_>) -> Result<()> {
-        let name = self.reading.layout.sql_name();
+        self.removals(delta)?;
+        delta.updates.iter().try_for_each(|update| self.update(update))?;
+        self.arrivals(delta)
+    }
+
+    /// What goes first.
+    pub fn removals(&mut self, delta: &Delta<'_>) -> Result<()> {
         if delta.truncate {
             // TRUNCATE would commit.
+            let name = self.reading.layout.sql_name();
             self.add(Counts::Nothing, |out| text(out, &format!("DELETE FROM {name}")))?;
         }
-        self.deletes(&delta.deletes)?;
-        for update in &delta.updates {
-            self.update(update)?;
-        }
+        self.deletes(&delta.deletes)
+    }
+
+    /// What comes last.
+    pub fn arrivals(&mut self, delta: &Delta<'_>) -> Result<()> {
         if self.plain_upsert() || self.reading.table.key.is_empty() {
             self.rows("INSERT INTO", &delta.upserts, &self.on_duplicate())?;
         } else {
-            self.deletes(&delta.upserts)?;
-            self.rows("INSERT INTO", &delta.upserts, "")?;
+            self.replace(&delta.upserts, &delta.upserts)?;
         }
         delta.inserts.iter().try_for_each(|image| self.insert_absent(*image))
+    }
+
+    /// The rows under these keys go, and others come.
+    pub fn replace(&mut self, keys: &[Image<'_>], rows: &[Image<'_>]) -> Result<()> {
+        self.deletes(keys)?;
+        self.rows("INSERT INTO", rows, "")
     }
 
     /// See the head of the module.
@@ -124,7 +138,7 @@ impl Writer<'_> {
         Ok(())
     }
 
-    fn update(&mut self, update: &Update<'_>) -> Result<()> {
+    pub fn update(&mut self, update: &Update<'_>) -> Result<()> {
         let reading = self.reading;
         let mut set = Vec::new();
         let written: Vec<usize> = self.written().collect();

@@ -25,6 +25,8 @@ pub(crate) struct Native {
     /// MariaDB checks it by `json_valid`.
     pub json_check: bool,
     pub mariadb: bool,
+    /// A MariaDB whose UUIDs can be told in the log (10.11.5 and later).
+    pub uuid: bool,
 }
 
 /// Comments that name what a column was made for.
@@ -93,7 +95,7 @@ pub(crate) fn read(native: &Native) -> (Type, Codec) {
         }
         "geometry" | "point" | "linestring" | "polygon" | "multipoint" | "multilinestring" | "multipolygon"
         | "geomcollection" | "geometrycollection" => (Type::Geometry, Codec::Geometry),
-        "uuid" if native.mariadb => (Type::Uuid, Codec::Uuid),
+        "uuid" if native.uuid => (Type::Uuid, Codec::Uuid),
         _ => unknown(native),
     }
 }

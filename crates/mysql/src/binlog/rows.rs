@@ -151,18 +151,21 @@ fn octets(codec: &Codec, bytes: &[u8], scratch: &mut Scratch, out: &mut ImageWri
     Ok(())
 }
 
-/// MariaDB keeps UUIDs of versions 1–5 with their groups in reverse, so that times sort; others as they are.
+/// MariaDB keeps UUIDs as they are. What its first versions of the type wrote has the groups in reverse; its version stands where the variant should, and
+/// the server takes no UUID that looks like it.
 fn stored_uuid(bytes: &[u8]) -> Result<[u8; 16], Fault> {
     // Trailing zero octets are not stored.
     let mut stored = [0; 16];
     stored.get_mut(..bytes.len()).ok_or(Fault::new("a UUID of another length"))?.copy_from_slice(bytes);
+    // The variant at the sixth octet, a version of 1 to 5 at the eighth.
+    if stored[6] & 0x80 == 0 || !(0x01..0x60).contains(&stored[8]) {
+        return Ok(stored);
+    }
     let mut uuid = [0; 16];
     for (to, from) in [(0..4, 12..16), (4..6, 10..12), (6..8, 8..10), (8..10, 6..8), (10..16, 0..6)] {
         uuid[to].copy_from_slice(&stored[from]);
     }
-    // Stored as it is: its own version and variant bits stand at their places.
-    let as_it_is = stored[8] & 0x80 != 0 && stored[6] >> 4 >= 6;
-    Ok(if as_it_is { stored } else { uuid })
+    Ok(uuid)
 }
 
 fn set(codec: &Codec, mask: u64, scratch: &mut Scratch, out: &mut ImageWriter<'_>) -> Result<(), Fault> {

@@ -1,1 +1,134 @@
-//! To come.
+//! Applying deltas.
+
+use crate::common::*;
+use std::sync::Arc;
+use tidelock_endpoint::{Checkpoint, Delta, ErrorKind, Target, Update};
+use tidelock_model::{DateTime, Decimal, ImageWriter, Image, Slot, Table, Value};
+
+fn image(slots: &[Slot<'_>]) -> Vec<u8> {
+    let mut out = Vec::new();
+    let mut writer = ImageWriter::new(&mut out);
+    slots.iter().for_each(|s| writer.slot(s));
+    out
+}
+
+fn whole(values: &[Value<'_>]) -> Vec<u8> {
+    image(&values.iter().map(|v| Slot::Value(*v)).collect::<Vec<_>>())
+}
+
+async fn target(url: &str) -> Box<dyn Target> {
+    let mut target = endpoint(url).target("job").await.unwrap();
+    target.prepare("mysql", &[]).await.unwrap();
+    target
+}
+
+async fn commit(target: &mut dyn Target) {
+    let checkpoint = Checkpoint { job: "job".into(), lane: "stream".into(), state: "1".into() };
+    target.commit(&checkpoint, &[]).await.unwrap();
+}
+
+async fn upsert(target: &mut dyn Target, table: &Arc<Table>, values: &[Value<'_>]) -> tidelock_endpoint::Result<()> {
+    let row = whole(values);
+    target.begin("shop").await?;
+    target.apply(&[Delta { upserts: vec![Image::from_bytes(&row)], ..Delta::new(table) }]).await.map(drop)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_sent_stays_even_where_the_server_would_renew_it() {
+    for kind in KINDS {
+        let Some(db) = database(kind, "renew").await else { continue };
+        db.execute(
+            "CREATE TABLE t (id int primary key, a int, b varchar(9), at timestamp(6) NULL DEFAULT CURRENT_TIMESTAMP(6) ON UPDATE CURRENT_TIMESTAMP(6), \
+             g int GENERATED ALWAYS AS (a * 2) STORED); INSERT INTO t (id, a, b, at) VALUES (1, 1, 'x', '2001-01-01')",
+        )
+        .await
+        .unwrap();
+        let table = table(&*endpoint(&db.url), "t").await;
+        let mut target = target(&db.url).await;
+        let none = Slot::NotSent;
+        let key = image(&[Slot::Value(Value::Int(1)), none, none, none, none]);
+        let set = image(&[none, Slot::Value(Value::Int(5)), none, none, Slot::Value(Value::Int(99))]);
+        let absent = image(&[Slot::Value(Value::Int(7)), none, none, none, none]);
+        let update = |k| Update { key: Image::from_bytes(k), set: Image::from_bytes(&set) };
+        target.begin("shop").await.unwrap();
+        let updates = vec![update(&key), update(&absent)];
+        let applied = target.apply(&[Delta { updates, ..Delta::new(&table) }]).await.unwrap();
+        assert_eq!(applied.missing, 1, "{kind}");
+        commit(&mut *target).await;
+        let row = db.query("SELECT a, b, at = '2001-01-01', g FROM t").await.unwrap().remove(0);
+        let row: Vec<_> = row.into_iter().map(|v| v.unwrap()).collect();
+        assert_eq!(row, ["5", "x", "1", "10"], "{kind}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_value_that_would_change_is_refused_with_its_column() {
+    for kind in KINDS {
+        let Some(db) = database(kind, "refused").await else { continue };
+        db.execute("CREATE TABLE t (id int primary key, d decimal(5,2), dt datetime, e enum('a'), c char(3))").await.unwrap();
+        let table = table(&*endpoint(&db.url), "t").await;
+        let mut target = target(&db.url).await;
+        let null = Value::Null;
+        let third = Decimal::parse("1.005").unwrap();
+        for (values, column) in [
+            ([Value::Int(1), Value::Decimal(third), null, null, null], "t.d"),
+            ([Value::Int(1), null, Value::DateTime(DateTime::Micros(1)), null, null], "t.dt"),
+            ([Value::Int(1), null, null, Value::Enum("A"), null], "t.e"),
+            ([Value::Int(1), null, null, null, Value::Text("a ")], "t.c"),
+        ] {
+            let error = upsert(&mut *target, &table, &values).await.unwrap_err();
+            assert_eq!(error.kind, ErrorKind::Row, "{kind}");
+            assert!(error.message.contains(column), "{kind}: {error}");
+            target.rollback().await.unwrap();
+        }
+        upsert(&mut *target, &table, &[Value::Int(1), null, null, null, null]).await.unwrap();
+        commit(&mut *target).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_that_differ_by_letter_case_or_blanks_stay_two_rows_in_tables_that_we_make() {
+    for kind in KINDS {
+        let Some(db) = database(kind, "case").await else { continue };
+        let mut made = Table {
+            name: tidelock_model::TableName::new("t"),
+            columns: vec![tidelock_model::Column::new("k", tidelock_model::Type::text(), "text")],
+            key: vec![0],
+            primary: true,
+            indexes: Vec::new(),
+            foreign_keys: Vec::new(),
+        };
+        made.columns[0].nullable = false;
+        let made = Arc::new(made);
+        let mut target = target(&db.url).await;
+        target.prepare("postgres", std::slice::from_ref(&made)).await.unwrap();
+        let rows: Vec<Vec<u8>> = ["a", "A", "a ", "ä"].iter().map(|t| whole(&[Value::Text(t)])).collect();
+        let images = || rows.iter().map(|r| Image::from_bytes(r)).collect();
+        target.begin("shop").await.unwrap();
+        target.apply(&[Delta { upserts: images(), ..Delta::new(&made) }]).await.unwrap();
+        let applied = target.apply(&[Delta { inserts: images(), ..Delta::new(&made) }]).await.unwrap();
+        assert_eq!(applied.present, 4, "{kind}");
+        commit(&mut *target).await;
+        assert_eq!(db.value("SELECT count(*) FROM t").await.unwrap().as_deref(), Some("4"), "{kind}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_small_transaction_takes_two_round_trips() {
+    for kind in KINDS {
+        let Some(db) = database(kind, "trips").await else { continue };
+        db.execute("CREATE TABLE t (id int primary key)").await.unwrap();
+        let table = table(&*endpoint(&db.url), "t").await;
+        let mut target = target(&db.url).await;
+        upsert(&mut *target, &table, &[Value::Int(1)]).await.unwrap();
+        commit(&mut *target).await;
+        // Whole scripts are what the server is asked: one for the rows, one for the checkpoint.
+        let again = std::time::Instant::now();
+        for id in 2..102 {
+            upsert(&mut *target, &table, &[Value::Int(id)]).await.unwrap();
+            commit(&mut *target).await;
+        }
+        println!("{kind}: 100 transactions in {:?}", again.elapsed());
+        assert_eq!(db.value("SELECT count(*) FROM t").await.unwrap().as_deref(), Some("101"), "{kind}");
+    }
+}

@@ -1,1 +1,109 @@
-//! To come.
+//! Loading chunks, with LOAD DATA and without.
+
+use crate::common::*;
+use tidelock_endpoint::{Checkpoint, ErrorKind, WriteMode};
+use tidelock_model::{Rows, RowsWriter, TableName, Value};
+use tidelock_testkit::{Kind, lab::Options, private_server};
+
+fn pairs(table: &std::sync::Arc<tidelock_model::Table>, rows: &[(i64, &str)]) -> Rows {
+    let mut writer = RowsWriter::new(table.clone());
+    for (id, text) in rows {
+        writer
+            .row(|w| {
+                w.value(&Value::Int(*id));
+                w.value(&Value::Text(text));
+                Ok::<_, ()>(())
+            })
+            .unwrap();
+    }
+    writer.take()
+}
+
+fn mark(lane: &str) -> Checkpoint {
+    Checkpoint { job: "job".into(), lane: lane.into(), state: "{}".into() }
+}
+
+/// What a lenient LOAD DATA LOCAL would cut, skip or round is refused.
+async fn strict(url: &str, kind: Kind) {
+    let mut db_session = tidelock_testkit::Session::connect(url).await.unwrap();
+    db_session.execute("CREATE TABLE t (id int primary key, n varchar(3))").await.unwrap();
+    let endpoint = endpoint(url);
+    let table = table(&*endpoint, "t").await;
+    let mut target = endpoint.target("job").await.unwrap();
+    target.prepare("mysql", &[]).await.unwrap();
+    let mut loader = target.loader().await.unwrap();
+    for (bad, what) in [
+        (pairs(&table, &[(1, "a"), (1, "b")]), "a key twice"),
+        (pairs(&table, &[(1, "abcd")]), "a text that is too long"),
+        (pairs(&table, &[(1 << 40, "a")]), "a number out of range"),
+    ] {
+        loader.begin(&table, WriteMode::Insert, "shop").await.unwrap();
+        let error = loader.load(&bad).await.err().unwrap_or_else(|| panic!("{kind}: {what} was taken"));
+        assert_eq!(error.kind, ErrorKind::Row, "{kind}: {what}: {error}");
+    }
+    loader.begin(&table, WriteMode::Insert, "shop").await.unwrap();
+    loader.load(&pairs(&table, &[(1, "a\\\t"), (2, "\n'\0")])).await.unwrap();
+    loader.commit(&mark("a")).await.unwrap();
+    loader.begin(&table, WriteMode::Upsert, "shop").await.unwrap();
+    loader.load(&pairs(&table, &[(2, "two"), (3, "\\N")])).await.unwrap();
+    loader.commit(&mark("b")).await.unwrap();
+    let rows = db_session.query("SELECT id, n FROM t ORDER BY id").await.unwrap();
+    let texts: Vec<_> = rows.iter().map(|r| r[1].clone().unwrap()).collect();
+    assert_eq!(texts, ["a\\\t", "two", "\\N"], "{kind}");
+    assert_eq!(target.checkpoints().await.unwrap().len(), 2);
+    assert_eq!(db_session.value("SELECT count(*) FROM tidelock_checkpoint WHERE origin IS NOT NULL").await.unwrap().as_deref(), Some("0"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn load_data_takes_every_value_or_none() {
+    for kind in KINDS {
+        let Some(db) = database(kind, "load_data").await else { continue };
+        strict(&db.url, kind).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn loading_by_statements_takes_every_value_or_none() {
+    for kind in KINDS {
+        let options = Options::default().with("local_infile", "OFF");
+        let Some(private) = private_server(kind, options).await else { continue };
+        let db = private.server.fresh_database("by_statements").await;
+        strict(&db.url, kind).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upsert_never_replaces_another_row_by_its_unique_value_or_its_letter_case() {
+    for kind in KINDS {
+        let Some(db) = database(kind, "another").await else { continue };
+        db.execute(
+            "CREATE TABLE u (id int primary key, n varchar(10), UNIQUE (n)); INSERT INTO u VALUES (1, 'taken'); \
+             CREATE TABLE c (id varchar(10) COLLATE utf8mb4_general_ci primary key, n varchar(10)); INSERT INTO c VALUES ('a', 'small')",
+        )
+        .await
+        .unwrap();
+        let endpoint = endpoint(&db.url);
+        let mut target = endpoint.target("job").await.unwrap();
+        target.prepare("mysql", &[]).await.unwrap();
+        let mut loader = target.loader().await.unwrap();
+        let unique = table(&*endpoint, "u").await;
+        loader.begin(&unique, WriteMode::Upsert, "shop").await.unwrap();
+        let error = loader.load(&pairs(&unique, &[(2, "taken")])).await.unwrap_err();
+        assert_eq!(error.kind, ErrorKind::Row, "{kind}");
+        let case = table(&*endpoint, "c").await;
+        let mut rows = RowsWriter::new(case.clone());
+        rows.row(|w| {
+            w.value(&Value::Text("A"));
+            w.value(&Value::Text("large"));
+            Ok::<_, ()>(())
+        })
+        .unwrap();
+        loader.begin(&case, WriteMode::Upsert, "shop").await.unwrap();
+        let error = loader.load(&rows.take()).await.unwrap_err();
+        assert_eq!(error.kind, ErrorKind::Row, "{kind}");
+        drop(loader);
+        assert_eq!(db.value("SELECT n FROM u").await.unwrap().as_deref(), Some("taken"));
+        assert_eq!(db.value("SELECT n FROM c").await.unwrap().as_deref(), Some("small"));
+        assert_eq!(case.name, TableName::new("c"));
+    }
+}

@@ -4,6 +4,7 @@
 mod apply;
 mod binlog;
 mod common;
+mod conformance;
 mod loading;
 mod schema;
 mod snapshots;

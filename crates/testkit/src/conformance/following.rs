@@ -34,7 +34,9 @@ async fn prepare_twice(stage: Stage) -> Result<()> {
     drop(source);
     stage.sql("INSERT INTO orders VALUES (1, 'a', 1)").await?;
     let (_source, second) = stage.captured(&["orders"]).await?;
-    ensure!(first.created && !second.created, "created: {}, then {}", first.created, second.created);
+    // MySQL's log is always there: nothing is made.
+    let made = stage.kind().family() != crate::Family::Mysql;
+    ensure!(first.created == made && !second.created, "created: {}, then {}", first.created, second.created);
     let mut follower = stage.follow(&["orders"], &first.start, &first).await?;
     ensure!(
         follower.transactions(1).await?[0].ids() == [1],
