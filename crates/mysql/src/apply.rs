@@ -6,6 +6,7 @@
 //!
 //! Round trips: `begin` is sent together with the first apply, and the checkpoint together with COMMIT; so a small transaction takes two.
 
+use crate::CHECKPOINT_TABLE;
 use crate::Result;
 use crate::catalog::{Layout, Which, describe, describe_one};
 use crate::config::Config;
@@ -16,13 +17,12 @@ use crate::merge;
 use crate::read::{Reading, by_key};
 use crate::schema;
 use crate::statements::{Counts, Script, Writer};
-use crate::CHECKPOINT_TABLE;
 use async_trait::async_trait;
 use mysql_async::prelude::Queryable;
 use std::collections::HashMap;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
-use tidelock_endpoint::{Applied, Checkpoint, Delta, ErrorKind, Loader, Target};
+use tidelock_endpoint::{Applied, Checkpoint, Delta, EndpointError, ErrorKind, Loader, Target};
 use tidelock_model::{Rows, Table, TableName};
 
 /// Statements are kept below this, and below half of what the server takes.
@@ -35,7 +35,12 @@ pub(crate) struct Known {
 }
 
 impl Known {
-    pub async fn reading(&mut self, session: &mut Session, database: &str, table: &Arc<Table>) -> Result<Arc<Reading>> {
+    pub async fn reading(
+        &mut self,
+        session: &mut Session,
+        database: &str,
+        table: &Arc<Table>,
+    ) -> Result<Arc<Reading>> {
         if let Some(reading) = self.readings.iter().find(|r| Arc::ptr_eq(&r.table, table)) {
             return Ok(reading.clone());
         }
@@ -63,7 +68,10 @@ pub(crate) struct Marker {
 
 impl Marker {
     pub fn new(job: &str) -> Marker {
-        Marker { job: job.to_owned(), lane: format!("origin/{:016x}", RandomState::new().build_hasher().finish()) }
+        Marker {
+            job: job.to_owned(),
+            lane: format!("origin/{:016x}", RandomState::new().build_hasher().finish()),
+        }
     }
 
     /// Begins a transaction.
@@ -96,6 +104,12 @@ impl Marker {
 
 /// Runs a script of several statements in one round trip; the affected rows of each.
 pub(crate) async fn run(session: &mut Session, doing: &str, sql: Vec<u8>) -> Result<Vec<u64>> {
+    // The server would close the connection instead of saying so.
+    if sql.len() >= session.server.max_allowed_packet {
+        let message = format!("{doing}: a row of about {} octets is larger than the server takes", sql.len());
+        return Err(EndpointError::new(ErrorKind::Row, "TL-MY-ROW-SIZE", message)
+            .hint("raise max_allowed_packet at the server"));
+    }
     let mut affected = Vec::new();
     let mut answer = session.conn.query_iter(sql).await.map_err(|e| from_driver(doing, e))?;
     loop {
@@ -177,7 +191,11 @@ impl MyTarget {
             whole.extend_from_slice(&sql);
             let affected = run(&mut self.session, "applying changes", whole).await?;
             if affected.len() != before + counts.len() {
-                return Err(protocol(format!("{} statements were sent, {} answered", before + counts.len(), affected.len())));
+                return Err(protocol(format!(
+                    "{} statements were sent, {} answered",
+                    before + counts.len(),
+                    affected.len()
+                )));
             }
             for (rows, counts) in affected.into_iter().skip(before).zip(counts) {
                 match counts {
@@ -263,7 +281,8 @@ impl Target for MyTarget {
         for delta in deltas {
             let reading = self.known.reading(&mut self.session, &self.config.database, delta.table).await?;
             if reading.table.key.is_empty() && !(delta.deletes.is_empty() && delta.updates.is_empty()) {
-                let message = format!("table {} has no key: its rows cannot be updated or deleted", delta.table.name);
+                let message =
+                    format!("table {} has no key: its rows cannot be updated or deleted", delta.table.name);
                 return Err(precondition("TL-MY-NO-KEY", message));
             }
             if !merge::needed(&reading, &delta.updates)? {

@@ -205,8 +205,12 @@ fn column(row: &Answer, json_check: bool, server: &Server) -> Described {
     made.generated = !expression.is_empty();
     made.default = default(row.text(13), &lower, &native);
     // The other binary collations compare as if shorter text had blanks behind it.
-    let exact = collation.is_none_or(|c| c.ends_with("0900_bin") || c.ends_with("nopad_bin") || c == "binary")
-        || matches!(codec, Codec::Enum(_) | Codec::Set(_) | Codec::UuidText(_) | Codec::Uuid | Codec::JsonText(_));
+    let exact = collation
+        .is_none_or(|c| c.ends_with("0900_bin") || c.ends_with("nopad_bin") || c == "binary")
+        || matches!(
+            codec,
+            Codec::Enum(_) | Codec::Set(_) | Codec::UuidText(_) | Codec::Uuid | Codec::JsonText(_)
+        );
     let generated = made.generated;
     (made, ColumnLayout { codec, length: native.length, octets: number(6), on_update, exact }, generated)
 }
@@ -351,7 +355,9 @@ fn assemble(
         match places(index).filter(|_| index.plain) {
             None => special.push(index.name.clone()),
             // InnoDB made it by itself for the foreign key of that name.
-            Some(columns) if !index.unique && foreign_keys.iter().any(|f| f.name == index.name && f.columns == columns) => {}
+            Some(columns)
+                if !index.unique
+                    && foreign_keys.iter().any(|f| f.name == index.name && f.columns == columns) => {}
             Some(columns) => plain.push(Index { name: index.name.clone(), columns, unique: index.unique }),
         }
     }

@@ -23,9 +23,10 @@ pub(crate) enum Charset {
 
 /// 0x80–0x9F of Windows-1252 as MySQL has it.
 const CP1252: [char; 32] = [
-    '\u{20ac}', '\u{81}', '\u{201a}', '\u{192}', '\u{201e}', '\u{2026}', '\u{2020}', '\u{2021}', '\u{2c6}', '\u{2030}', '\u{160}',
-    '\u{2039}', '\u{152}', '\u{8d}', '\u{17d}', '\u{8f}', '\u{90}', '\u{2018}', '\u{2019}', '\u{201c}', '\u{201d}', '\u{2022}',
-    '\u{2013}', '\u{2014}', '\u{2dc}', '\u{2122}', '\u{161}', '\u{203a}', '\u{153}', '\u{9d}', '\u{17e}', '\u{178}',
+    '\u{20ac}', '\u{81}', '\u{201a}', '\u{192}', '\u{201e}', '\u{2026}', '\u{2020}', '\u{2021}', '\u{2c6}',
+    '\u{2030}', '\u{160}', '\u{2039}', '\u{152}', '\u{8d}', '\u{17d}', '\u{8f}', '\u{90}', '\u{2018}',
+    '\u{2019}', '\u{201c}', '\u{201d}', '\u{2022}', '\u{2013}', '\u{2014}', '\u{2dc}', '\u{2122}', '\u{161}',
+    '\u{203a}', '\u{153}', '\u{9d}', '\u{17e}', '\u{178}',
 ];
 
 impl Charset {
@@ -53,13 +54,17 @@ impl Charset {
             Charset::Utf16 => utf16(bytes, u16::from_be_bytes, scratch)?,
             Charset::Utf16le => utf16(bytes, u16::from_le_bytes, scratch)?,
             Charset::Utf32 => {
-                let (fours, []) = bytes.as_chunks::<4>() else { return Err(Fault::new("utf32 text of odd length")) };
+                let (fours, []) = bytes.as_chunks::<4>() else {
+                    return Err(Fault::new("utf32 text of odd length"));
+                };
                 for four in fours {
                     let c = char::from_u32(u32::from_be_bytes(*four));
                     scratch.push(c.ok_or(Fault::new("text is not UTF-32"))?);
                 }
             }
-            Charset::Unsupported(name) => return Err(Fault(format!("the character set {name} is not supported").into())),
+            Charset::Unsupported(name) => {
+                return Err(Fault(format!("the character set {name} is not supported").into()));
+            }
         }
         Ok(scratch)
     }

@@ -29,8 +29,9 @@ pub(crate) struct Bounds {
 
 impl Bounds {
     pub fn parse(text: &str) -> Result<Bounds> {
-        serde_json::from_str(text)
-            .map_err(|e| precondition("TL-MY-CHUNK-UNREADABLE", format!("reading a chunk's bounds '{text}': {e}")))
+        serde_json::from_str(text).map_err(|e| {
+            precondition("TL-MY-CHUNK-UNREADABLE", format!("reading a chunk's bounds '{text}': {e}"))
+        })
     }
 
     fn text(&self) -> String {
@@ -55,9 +56,14 @@ fn order(columns: &[String], bound: &[String], before_last: &str, last: &str) ->
     let mut alternatives = Vec::new();
     for i in 0..columns.len() {
         let operator = if i + 1 == columns.len() { last } else { before_last };
-        let mut terms: Vec<String> = (0..i).map(|j| format!("{} = {}", quoted(&columns[j]), bound[j])).collect();
+        let mut terms: Vec<String> =
+            (0..i).map(|j| format!("{} = {}", quoted(&columns[j]), bound[j])).collect();
         terms.push(format!("{} {operator} {}", quoted(&columns[i]), bound[i]));
-        alternatives.push(if terms.len() == 1 { terms.remove(0) } else { format!("({})", terms.join(" AND ")) });
+        alternatives.push(if terms.len() == 1 {
+            terms.remove(0)
+        } else {
+            format!("({})", terms.join(" AND "))
+        });
     }
     if alternatives.len() == 1 {
         return alternatives.remove(0);
@@ -89,7 +95,8 @@ fn can_bound(codec: &Codec) -> bool {
 /// Cuts a table. `rows` is a wish.
 pub(crate) async fn cut(session: &mut Session, layout: &Layout, rows: u64) -> Result<Vec<Chunk>> {
     let table = &layout.table;
-    let key: Vec<usize> = table.key.iter().copied().take_while(|i| can_bound(&layout.columns[*i].codec)).collect();
+    let key: Vec<usize> =
+        table.key.iter().copied().take_while(|i| can_bound(&layout.columns[*i].codec)).collect();
     let columns: Vec<String> = key.iter().map(|i| table.columns[*i].name.clone()).collect();
     let mut chunks = Vec::new();
     let mut add = |bounds: &Bounds, estimate| {
@@ -130,14 +137,16 @@ fn literals(layout: &Layout, key: &[usize], row: &Row) -> Result<Vec<String>> {
         .map(|(place, column)| {
             let codec = &layout.columns[*column].codec;
             let mut slot = Vec::new();
-            let sent = row.as_ref(place).ok_or_else(|| protocol("a key's column is missing in the answer"))?;
+            let sent =
+                row.as_ref(place).ok_or_else(|| protocol("a key's column is missing in the answer"))?;
             codec.sent(sent, &mut scratch, &mut ImageWriter::new(&mut slot)).map_err(|f| protocol(f.0))?;
             let value = Image::from_bytes(&slot).slot(0).map_err(crate::error::codec)?.value();
             let value = value.ok_or_else(|| protocol("a key's column is missing in the answer"))?;
             let mut out = Vec::new();
             // A stored CHAR has no trailing blanks, and a stored BINARY its whole length: every stored key can be written.
-            put(codec, None, &value, Form::Sql, &mut out)
-                .map_err(|r| precondition("TL-MY-CHUNK-KEY", format!("a key of {}: {}", layout.table.name, r.0)))?;
+            put(codec, None, &value, Form::Sql, &mut out).map_err(|r| {
+                precondition("TL-MY-CHUNK-KEY", format!("a key of {}: {}", layout.table.name, r.0))
+            })?;
             String::from_utf8(out).map_err(|_| protocol("a key's literal is not UTF-8"))
         })
         .collect()

@@ -22,25 +22,44 @@ impl Fault {
 /// One kind of column.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Codec {
-    Int { bits: u8, unsigned: bool },
+    Int {
+        bits: u8,
+        unsigned: bool,
+    },
     /// `tinyint(1)` that was made for a boolean.
     Bool,
     Year,
-    Decimal { precision: u16, scale: u16 },
+    Decimal {
+        precision: u16,
+        scale: u16,
+    },
     Float32,
     Float64,
-    Text { charset: Charset, fixed: bool },
+    Text {
+        charset: Charset,
+        fixed: bool,
+    },
     /// `char(36)` that was made for a UUID.
     UuidText(Charset),
     /// `fixed`: zero octets up to this length.
-    Bytes { fixed: Option<usize> },
+    Bytes {
+        fixed: Option<usize>,
+    },
     Bits(u32),
     Date,
-    Time { fraction: u8 },
-    DateTime { fraction: u8 },
+    Time {
+        fraction: u8,
+    },
+    DateTime {
+        fraction: u8,
+    },
     /// `datetime` in UTC that was made for an instant.
-    Instant { fraction: u8 },
-    Timestamp { fraction: u8 },
+    Instant {
+        fraction: u8,
+    },
+    Timestamp {
+        fraction: u8,
+    },
     /// MySQL's own JSON: a binary tree in the log.
     Json,
     /// MariaDB's: a text with a check.
@@ -63,9 +82,17 @@ pub(crate) struct Scratch {
 
 impl Codec {
     /// A value from the log or from a result, as octets in the column's own character set (`own`) or in UTF-8.
-    pub fn text(&self, bytes: &[u8], own: bool, scratch: &mut Scratch, out: &mut ImageWriter<'_>) -> Result<(), Fault> {
+    pub fn text(
+        &self,
+        bytes: &[u8],
+        own: bool,
+        scratch: &mut Scratch,
+        out: &mut ImageWriter<'_>,
+    ) -> Result<(), Fault> {
         let charset = match self {
-            Codec::Text { charset, .. } | Codec::UuidText(charset) | Codec::JsonText(charset) if own => charset,
+            Codec::Text { charset, .. } | Codec::UuidText(charset) | Codec::JsonText(charset) if own => {
+                charset
+            }
             _ => &Charset::Utf8,
         };
         let text = charset.decode(bytes, &mut scratch.text)?;
@@ -154,12 +181,20 @@ impl Codec {
             (Codec::Bits(_), Sent::Bytes(bytes)) => self.bits(bytes, out)?,
             (Codec::Geometry, Sent::Bytes(bytes)) => self.geometry(bytes, out)?,
             (
-                Codec::Text { .. } | Codec::UuidText(_) | Codec::Json | Codec::JsonText(_) | Codec::Enum(_) | Codec::Set(_)
-                | Codec::Uuid | Codec::Native(_),
+                Codec::Text { .. }
+                | Codec::UuidText(_)
+                | Codec::Json
+                | Codec::JsonText(_)
+                | Codec::Enum(_)
+                | Codec::Set(_)
+                | Codec::Uuid
+                | Codec::Native(_),
                 Sent::Bytes(bytes),
             ) => self.text(bytes, false, scratch, out)?,
             (Codec::Int { .. } | Codec::Bool | Codec::Year, Sent::Int(i)) => self.int(i128::from(*i), out)?,
-            (Codec::Int { .. } | Codec::Bool | Codec::Year, Sent::UInt(u)) => self.int(i128::from(*u), out)?,
+            (Codec::Int { .. } | Codec::Bool | Codec::Year, Sent::UInt(u)) => {
+                self.int(i128::from(*u), out)?
+            }
             (Codec::Float32, Sent::Float(x)) => out.value(&Value::Float32(*x)),
             (Codec::Float64, Sent::Double(x)) => out.value(&Value::Float64(*x)),
             (

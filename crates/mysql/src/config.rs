@@ -29,7 +29,8 @@ impl Config {
             EndpointError::new(ErrorKind::Configuration, "TL-MY-URL", message)
                 .hint("write mysql://user:password@host:3306/database")
         };
-        let url = Url::parse(&config.url).map_err(|e| fault(format!("reading the url of {}: {e}", config.name)))?;
+        let url =
+            Url::parse(&config.url).map_err(|e| fault(format!("reading the url of {}: {e}", config.name)))?;
         let mut faults = Vec::new();
         if !matches!(url.scheme(), "mysql" | "mariadb") {
             faults.push(format!("the scheme is {}, not mysql or mariadb", url.scheme()));

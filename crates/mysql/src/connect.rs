@@ -1,9 +1,9 @@
 //! Connections: TLS as asked, the session pinned so that every value is rendered the same everywhere, and small helpers for queries.
 
+use crate::Result;
 use crate::config::Config;
 use crate::error::{from_driver, protocol};
 use crate::server::Server;
-use crate::Result;
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Error, FromValueError, Row, Value, from_value_opt};
 use std::sync::Arc;
@@ -36,7 +36,12 @@ const PATIENCE: u32 = 31_536_000;
 
 impl Session {
     pub async fn connect(config: &Config, purpose: Purpose) -> Result<Session> {
-        let doing = format!("connecting to {} ({}:{})", config.name, config.plain.ip_or_hostname(), config.plain.tcp_port());
+        let doing = format!(
+            "connecting to {} ({}:{})",
+            config.name,
+            config.plain.ip_or_hostname(),
+            config.plain.tcp_port()
+        );
         let mut conn = dial(config).await.map_err(|e| from_driver(&doing, e))?;
         let server = Arc::new(Server::ask(&mut conn, &config.database).await?);
         let mut session = Session { conn, server };
@@ -122,7 +127,8 @@ impl Answer {
     /// A column that must hold a number.
     pub fn number(&self, column: usize) -> Result<u64> {
         let value = self.0.as_ref(column).cloned().unwrap_or(Value::NULL);
-        from_value_opt(value).map_err(|e: FromValueError| protocol(format!("the server's answer is no number: {e}")))
+        from_value_opt(value)
+            .map_err(|e: FromValueError| protocol(format!("the server's answer is no number: {e}")))
     }
 
     /// The place of a column by its name, letter case apart.

@@ -125,7 +125,9 @@ impl Definitions {
         let name = self.wanted.get(key).ok_or_else(|| protocol("a table that is not followed"))?.clone();
         let (layout, loaded) = match self.ask(&name).await {
             Ok(found) => found,
-            Err(error) if self.session.is_some() && error.kind == tidelock_endpoint::ErrorKind::Unavailable => {
+            Err(error)
+                if self.session.is_some() && error.kind == tidelock_endpoint::ErrorKind::Unavailable =>
+            {
                 self.session = None;
                 self.ask(&name).await?
             }
@@ -147,7 +149,8 @@ impl Definitions {
 
     /// The followed tables that a statement speaks of (ours excepted).
     pub fn named(&self, statement: &Statement, schema: &[u8]) -> Vec<Key> {
-        let named = |key: &&Key| statement.names(&key.0, &key.1, schema, self.fold) && key.1 != CHECKPOINT_TABLE;
+        let named =
+            |key: &&Key| statement.names(&key.0, &key.1, schema, self.fold) && key.1 != CHECKPOINT_TABLE;
         self.wanted.keys().filter(named).cloned().collect()
     }
 
@@ -201,7 +204,10 @@ fn mapped(layout: &Layout, map: &TableMap) -> std::result::Result<Mapped, String
     let mut stored = Vec::with_capacity(columns.len());
     for ((column, layout), wire) in columns.iter().zip(&layout.columns).zip(&map.columns) {
         if !wire.suits(&layout.codec, layout.octets) {
-            return Err(format!("column {} is {wire:?} in the log and {} in the catalogue", column.name, column.native));
+            return Err(format!(
+                "column {} is {wire:?} in the log and {} in the catalogue",
+                column.name, column.native
+            ));
         }
         let number = matches!(wire, Wire::Int(_) | Wire::Float | Wire::Double | Wire::Decimal { .. });
         if number

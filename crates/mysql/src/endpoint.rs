@@ -8,7 +8,8 @@ use crate::{CAPABILITIES, CHECKPOINT_TABLE, Result};
 use async_trait::async_trait;
 use std::cmp::Ordering;
 use tidelock_endpoint::{
-    Ask, Capabilities, CaptureKind, Cleanup, Coverage, Endpoint, EndpointError, ErrorKind, Inspection, Source, Target, Verdict,
+    Ask, Capabilities, CaptureKind, Cleanup, Coverage, Endpoint, EndpointError, ErrorKind, Inspection,
+    Source, Target, Verdict,
 };
 use tidelock_model::{Column, Position};
 
@@ -71,14 +72,18 @@ impl Endpoint for MyEndpoint {
         }
         let table = quoted(CHECKPOINT_TABLE);
         let mut found = Vec::new();
-        for row in session.query("reading the checkpoints", format!("SELECT DISTINCT job FROM {table} ORDER BY job")).await? {
+        for row in session
+            .query("reading the checkpoints", format!("SELECT DISTINCT job FROM {table} ORDER BY job"))
+            .await?
+        {
             let name = row.string(0);
             if job.is_none_or(|j| j == name) {
                 let statement = format!("DELETE FROM {table} WHERE job = {}", literal(&name));
                 found.push(Cleanup { kind: "checkpoint", name, statement });
             }
         }
-        let others = format!("SELECT 1 FROM {table} WHERE job <> {} LIMIT 1", literal(job.unwrap_or_default()));
+        let others =
+            format!("SELECT 1 FROM {table} WHERE job <> {} LIMIT 1", literal(job.unwrap_or_default()));
         if job.is_none() || session.first("reading the checkpoints", others).await?.is_none() {
             let statement = format!("DROP TABLE IF EXISTS {table}");
             found.push(Cleanup { kind: "table", name: CHECKPOINT_TABLE.to_owned(), statement });

@@ -14,11 +14,15 @@ pub(crate) fn from_driver(doing: &str, error: Error) -> EndpointError {
             Some("name the authority with `tls: { ca: … }`, or lower `tls.mode`"),
         ),
         // The certificate was not taken: rustls tells it as an error of reading.
-        Error::Io(IoError::Io(io)) if io.kind() == std::io::ErrorKind::InvalidData && io.to_string().contains("certificate") => (
-            ErrorKind::Authentication,
-            "TL-MY-TLS",
-            Some("name the authority with `tls: { ca: … }`, or lower `tls.mode`"),
-        ),
+        Error::Io(IoError::Io(io))
+            if io.kind() == std::io::ErrorKind::InvalidData && io.to_string().contains("certificate") =>
+        {
+            (
+                ErrorKind::Authentication,
+                "TL-MY-TLS",
+                Some("name the authority with `tls: { ca: … }`, or lower `tls.mode`"),
+            )
+        }
         Error::Io(_) => (ErrorKind::Unavailable, "TL-MY-UNAVAILABLE", None),
         Error::Driver(DriverError::NoClientSslFlagFromServer) => (
             ErrorKind::Authentication,
@@ -26,9 +30,11 @@ pub(crate) fn from_driver(doing: &str, error: Error) -> EndpointError {
             Some("switch TLS on at the server, or set `tls: prefer` or `tls: disable`"),
         ),
         Error::Driver(DriverError::ConnectionClosed) => (ErrorKind::Unavailable, "TL-MY-UNAVAILABLE", None),
-        Error::Driver(DriverError::UnknownAuthPlugin { .. }) => {
-            (ErrorKind::Unsupported, "TL-MY-AUTH-PLUGIN", Some("use caching_sha2_password, mysql_native_password or ed25519 for this user"))
-        }
+        Error::Driver(DriverError::UnknownAuthPlugin { .. }) => (
+            ErrorKind::Unsupported,
+            "TL-MY-AUTH-PLUGIN",
+            Some("use caching_sha2_password, mysql_native_password or ed25519 for this user"),
+        ),
         Error::Driver(_) | Error::Other(_) => (ErrorKind::Protocol, "TL-MY-PROTOCOL", None),
         Error::Url(_) => (ErrorKind::Configuration, "TL-MY-URL", None),
     };
@@ -58,9 +64,21 @@ type Judged = (ErrorKind, &'static str, Option<&'static str>);
 /// By the server's error number; the SQLSTATE class decides for numbers that are not listed.
 fn server_kind(error: &ServerError) -> Judged {
     match error.code {
-        1040 | 1053 | 1077 | 1079 | 1129 | 1158..=1161 | 1184 | 1203 | 1317 | 1927 | 2006 | 2013 | 3032 | 3169 | 3168 => {
-            (ErrorKind::Unavailable, "TL-MY-UNAVAILABLE", None)
-        }
+        1040
+        | 1053
+        | 1077
+        | 1079
+        | 1129
+        | 1158..=1161
+        | 1184
+        | 1203
+        | 1317
+        | 1927
+        | 2006
+        | 2013
+        | 3032
+        | 3169
+        | 3168 => (ErrorKind::Unavailable, "TL-MY-UNAVAILABLE", None),
         1020 | 1205 | 1213 | 1614 | 3101 | 3572 => (ErrorKind::Contention, "TL-MY-CONTENTION", None),
         1045 | 1130 | 1251 | 1275 | 1698 | 1820 | 1862 | 3118 | 3159 | 3955 | 4151 => {
             (ErrorKind::Authentication, "TL-MY-AUTHENTICATION", None)
@@ -69,12 +87,42 @@ fn server_kind(error: &ServerError) -> Judged {
         1236 => (
             ErrorKind::PositionLost,
             "TL-MY-POSITION-LOST",
-            Some("copy anew with `tidelock sync --full`, and keep binary logs longer (binlog_expire_logs_seconds)"),
+            Some(
+                "copy anew with `tidelock sync --full`, and keep binary logs longer (binlog_expire_logs_seconds)",
+            ),
         ),
-        1048 | 1062 | 1153 | 1216 | 1217 | 1264..=1267 | 1292 | 1364 | 1366 | 1367 | 1369 | 1406 | 1411 | 1416 | 1451 | 1452
-        | 1526 | 1557 | 1586 | 1644 | 1690 | 1748 | 1761 | 1762 | 3140 | 3141 | 3156 | 3643 | 3732 | 3819 | 4025 | 4038 => {
-            (ErrorKind::Row, "TL-MY-ROW", None)
-        }
+        1048
+        | 1062
+        | 1153
+        | 1216
+        | 1217
+        | 1264..=1267
+        | 1292
+        | 1364
+        | 1366
+        | 1367
+        | 1369
+        | 1406
+        | 1411
+        | 1416
+        | 1451
+        | 1452
+        | 1526
+        | 1557
+        | 1586
+        | 1644
+        | 1690
+        | 1748
+        | 1761
+        | 1762
+        | 3140
+        | 3141
+        | 3156
+        | 3643
+        | 3732
+        | 3819
+        | 4025
+        | 4038 => (ErrorKind::Row, "TL-MY-ROW", None),
         1021 | 1030 | 1036 | 1037 | 1041 | 1114 | 1146 | 1054 | 1290 | 1792 | 1836 | 3675 | 4020 => {
             (ErrorKind::Target, "TL-MY-TARGET", None)
         }
@@ -98,7 +146,8 @@ pub(crate) fn protocol(message: impl Into<String>) -> EndpointError {
 
 /// An image that we were handed is damaged.
 pub(crate) fn codec(error: CodecError) -> EndpointError {
-    EndpointError::new(ErrorKind::Protocol, "TL-MY-IMAGE", format!("reading a row image: {error}")).caused_by(error)
+    EndpointError::new(ErrorKind::Protocol, "TL-MY-IMAGE", format!("reading a row image: {error}"))
+        .caused_by(error)
 }
 
 /// A setting, table or column is not as it must be.

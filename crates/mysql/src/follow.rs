@@ -11,6 +11,7 @@
 //! What the log may hold and we cannot follow exactly stops the stream with a code of its own: statements in place of rows, partial JSON updates, prepared XA
 //! transactions, lost events, events of an unknown kind.
 
+use crate::Result;
 use crate::binlog::events::{Gtid, Query, rotate};
 use crate::binlog::rows::{RowsEvent, RowsKind, image};
 use crate::binlog::statement::{Meaning, Statement};
@@ -21,7 +22,6 @@ use crate::definitions::{Definitions, Mapped};
 use crate::error::{precondition, protocol};
 use crate::gtid::GtidSet;
 use crate::position::{LogPosition, Place};
-use crate::Result;
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 use tidelock_endpoint::{EndpointError, ErrorKind};
@@ -105,16 +105,18 @@ impl Follower {
 
     /// Takes the next event. An error names the place.
     pub async fn event(&mut self, head: Head, data: &[u8]) -> Result<()> {
-        let before = self.place.clone();
+        let before = self.place.offset;
         self.read(head, data).await.map_err(|mut error| {
-            error.message = format!("reading the binary log at {before}: {}", error.message);
+            let place = Place::new(&self.place.file, before);
+            error.message = format!("reading the binary log at {place}: {}", error.message);
             error
         })
     }
 
     async fn read(&mut self, head: Head, data: &[u8]) -> Result<()> {
         let heartbeat = matches!(head.code, kind::HEARTBEAT | kind::HEARTBEAT_V2);
-        let outside = heartbeat || matches!(head.code, kind::ROTATE | kind::FORMAT_DESCRIPTION | kind::TRANSACTION_PAYLOAD)
+        let outside = heartbeat
+            || matches!(head.code, kind::ROTATE | kind::FORMAT_DESCRIPTION | kind::TRANSACTION_PAYLOAD)
             || matches!(head.code, kind::GTID | kind::ANONYMOUS_GTID | kind::GTID_TAGGED);
         if self.payload && outside {
             return Err(protocol("a compressed transaction could not be decompressed whole")
@@ -123,7 +125,7 @@ impl Follower {
         if heartbeat {
             return Ok(());
         }
-        let before = self.place.clone();
+        let before = self.place.offset;
         if !self.payload && head.code != kind::ROTATE {
             self.advance(head);
         }
@@ -138,14 +140,18 @@ impl Follower {
         self.dispatch(head, data, before).await
     }
 
-    async fn dispatch(&mut self, head: Head, data: &[u8], before: Place) -> Result<()> {
+    async fn dispatch(&mut self, head: Head, data: &[u8], before: u64) -> Result<()> {
         match head.code {
             kind::TABLE_MAP => self.definitions.announce(data).await,
             kind::WRITE_ROWS_V1..=kind::DELETE_ROWS_V1
             | kind::WRITE_ROWS..=kind::DELETE_ROWS
-            | kind::MARIA_WRITE_ROWS_COMPRESSED_V1..=kind::MARIA_DELETE_ROWS_COMPRESSED => self.rows(head, data),
+            | kind::MARIA_WRITE_ROWS_COMPRESSED_V1..=kind::MARIA_DELETE_ROWS_COMPRESSED => {
+                self.rows(head, data)
+            }
             kind::XID => self.commit(),
-            kind::GTID | kind::ANONYMOUS_GTID | kind::GTID_TAGGED | kind::MARIA_GTID => self.begin(head, data, before),
+            kind::GTID | kind::ANONYMOUS_GTID | kind::GTID_TAGGED | kind::MARIA_GTID => {
+                self.begin(head, data, before)
+            }
             kind::QUERY | kind::MARIA_QUERY_COMPRESSED | kind::EXECUTE_LOAD_QUERY => {
                 self.query(head, data, before).await
             }
@@ -162,8 +168,10 @@ impl Follower {
                 _ => self.commit(),
             },
             kind::PARTIAL_UPDATE_ROWS => match self.followed(data)? {
-                Some(_) => Err(unsupported("TL-MY-PARTIAL-JSON", "an update holds only a part of a JSON value")
-                    .hint("SET GLOBAL binlog_row_value_options = ''")),
+                Some(_) => {
+                    Err(unsupported("TL-MY-PARTIAL-JSON", "an update holds only a part of a JSON value")
+                        .hint("SET GLOBAL binlog_row_value_options = ''"))
+                }
                 None => Ok(()),
             },
             kind::INCIDENT => Err(EndpointError::new(
@@ -176,11 +184,23 @@ impl Follower {
                 self.definitions.forget_numbers();
                 Ok(())
             }
-            kind::STOP | kind::INTVAR | kind::RAND | kind::USER_VAR | kind::BEGIN_LOAD_QUERY | kind::ROWS_QUERY
-            | kind::PREVIOUS_GTIDS | kind::TRANSACTION_CONTEXT | kind::VIEW_CHANGE | kind::MARIA_ANNOTATE_ROWS
-            | kind::MARIA_CHECKPOINT | kind::MARIA_GTID_LIST | kind::MARIA_START_ENCRYPTION => Ok(()),
+            kind::STOP
+            | kind::INTVAR
+            | kind::RAND
+            | kind::USER_VAR
+            | kind::BEGIN_LOAD_QUERY
+            | kind::ROWS_QUERY
+            | kind::PREVIOUS_GTIDS
+            | kind::TRANSACTION_CONTEXT
+            | kind::VIEW_CHANGE
+            | kind::MARIA_ANNOTATE_ROWS
+            | kind::MARIA_CHECKPOINT
+            | kind::MARIA_GTID_LIST
+            | kind::MARIA_START_ENCRYPTION => Ok(()),
             _ if head.flags & IGNORABLE != 0 => Ok(()),
-            other => Err(unsupported("TL-MY-EVENT-UNKNOWN", &format!("an event of the unknown kind {other}"))),
+            other => {
+                Err(unsupported("TL-MY-EVENT-UNKNOWN", &format!("an event of the unknown kind {other}")))
+            }
         }
     }
 
@@ -221,7 +241,7 @@ impl Follower {
         Ok(())
     }
 
-    fn begin(&mut self, head: Head, data: &[u8], before: Place) -> Result<()> {
+    fn begin(&mut self, head: Head, data: &[u8], before: u64) -> Result<()> {
         if self.group.as_ref().is_some_and(|g| g.told) {
             return Err(protocol("a transaction begins before the last one ended"));
         }
@@ -239,7 +259,7 @@ impl Follower {
         };
         let time = if time == 0 { i64::from(head.timestamp) * 1_000_000 } else { time };
         self.group = Some(Group {
-            at: before,
+            at: Place::new(&self.place.file, before),
             time,
             gtid: Some((gtid, head.server_id)),
             transaction,
@@ -250,9 +270,9 @@ impl Follower {
         Ok(())
     }
 
-    fn group(&mut self, head: Head, before: Place) -> &mut Group {
+    fn group(&mut self, head: Head, before: u64) -> &mut Group {
         self.group.get_or_insert_with(|| Group {
-            at: before,
+            at: Place::new(&self.place.file, before),
             time: i64::from(head.timestamp) * 1_000_000,
             gtid: None,
             transaction: false,
@@ -262,14 +282,14 @@ impl Follower {
         })
     }
 
-    async fn query(&mut self, head: Head, data: &[u8], before: Place) -> Result<()> {
+    async fn query(&mut self, head: Head, data: &[u8], before: u64) -> Result<()> {
         let mut unpacked = std::mem::take(&mut self.unpacked);
         let query = Query::parse(head.code, data, &mut unpacked).map_err(at)?;
         let statement = Statement::parse(query.text);
         let group_at = self.group(head, before).at.clone();
         let meaning = statement.meaning.clone();
         match meaning {
-            Meaning::Begin | Meaning::XaBounds => self.group(head, group_at).transaction = true,
+            Meaning::Begin | Meaning::XaBounds => self.group(head, before).transaction = true,
             Meaning::Commit => return self.commit(),
             Meaning::Rollback | Meaning::RollbackTo if self.group.as_ref().is_some_and(|g| g.told) => {
                 return Err(unsupported(
@@ -290,12 +310,14 @@ impl Follower {
                 self.definitions.changed(&named, &statement, &group_at)?;
                 // MySQL's CREATE TABLE … SELECT: the rows follow, in the same transaction.
                 if query.text.ends_with(b"START TRANSACTION") {
-                    self.group(head, group_at).transaction = true;
+                    self.group(head, before).transaction = true;
                 }
             }
             Meaning::Rows => {
                 if let Some((schema, table)) = self.definitions.named(&statement, query.schema).first() {
-                    let message = format!("{schema}.{table} was changed by a statement, and its rows are not in the log");
+                    let message = format!(
+                        "{schema}.{table} was changed by a statement, and its rows are not in the log"
+                    );
                     return Err(precondition("TL-MY-STATEMENT-FORMAT", message)
                         .hint("SET GLOBAL binlog_format = 'ROW', let all sessions connect anew, then copy with `tidelock sync --full`"));
                 }
@@ -323,7 +345,9 @@ impl Follower {
         let Some(group) = self.group.take() else { return Ok(()) };
         match (group.gtid, &mut self.gtid) {
             (Some((Gtid::MySql { uuid, number, .. }, _)), Some(set)) => set.add_mysql(&uuid, "", number),
-            (Some((Gtid::MariaDb { domain, number, .. }, server)), Some(set)) => set.add_mariadb(domain, server, number),
+            (Some((Gtid::MariaDb { domain, number, .. }, server)), Some(set)) => {
+                set.add_mariadb(domain, server, number)
+            }
             // Tagged ones are not taken apart, so the set is not known any more; MySQL resumes by file and offset.
             (Some((Gtid::Tagged, _)), set) => *set = None,
             _ => {}
@@ -400,7 +424,8 @@ fn write_rows(
     let (rest, scratch) = (Cell::new(Reader(rows)), RefCell::new(scratch));
     let read = |present: &[u8], out: &mut ImageWriter<'_>| {
         let mut reader = rest.get();
-        image(&mapped.columns, present, &mut reader, &mut scratch.borrow_mut(), out).map_err(|f| broken(mapped, f))?;
+        image(&mapped.columns, present, &mut reader, &mut scratch.borrow_mut(), out)
+            .map_err(|f| broken(mapped, f))?;
         rest.set(reader);
         Ok::<_, EndpointError>(())
     };

@@ -120,7 +120,8 @@ mod tests {
 
     #[test]
     fn sets_of_mysql_are_read_merged_and_printed_with_tags() {
-        let text = "0f1e2d3c-0000-0000-0000-000000000001:1-5:7:nightly:1-3,\n0f1e2d3c-0000-0000-0000-000000000002:4";
+        let text =
+            "0f1e2d3c-0000-0000-0000-000000000001:1-5:7:nightly:1-3,\n0f1e2d3c-0000-0000-0000-000000000002:4";
         let mut set = GtidSet::parse(text, false).unwrap();
         assert_eq!(set.to_string(), text.replace('\n', ""));
         let mut uuid = [0; 16];
@@ -128,7 +129,10 @@ mod tests {
         uuid[15] = 1;
         set.add_mysql(&uuid, "", 6);
         set.add_mysql(&uuid, "nightly", 4);
-        assert!(set.to_string().starts_with("0f1e2d3c-0000-0000-0000-000000000001:1-7:nightly:1-4,"), "{set}");
+        assert!(
+            set.to_string().starts_with("0f1e2d3c-0000-0000-0000-000000000001:1-7:nightly:1-4,"),
+            "{set}"
+        );
     }
 
     #[test]

@@ -28,12 +28,15 @@ pub(crate) async fn inspect(config: &Config, ask: &Ask) -> Result<Inspection> {
     version(&server, &mut findings);
     match ask.role {
         Role::SnapshotSource => {}
-        Role::Source(CaptureKind::Trigger) | Role::TwoWaySource(CaptureKind::Trigger) => findings.add(Finding::new(
-            Severity::Error,
-            "TL-MY-CAPTURE",
-            "capture",
-            "this engine reads the binary log, and has no triggers",
-        ).remedy("capture: log")),
+        Role::Source(CaptureKind::Trigger) | Role::TwoWaySource(CaptureKind::Trigger) => findings.add(
+            Finding::new(
+                Severity::Error,
+                "TL-MY-CAPTURE",
+                "capture",
+                "this engine reads the binary log, and has no triggers",
+            )
+            .remedy("capture: log"),
+        ),
         Role::Source(CaptureKind::Log) => log(&mut session, &grants, false, &mut findings).await?,
         Role::TwoWaySource(CaptureKind::Log) => log(&mut session, &grants, true, &mut findings).await?,
         Role::Target => target(&server, &grants, config, &mut findings),
@@ -42,7 +45,9 @@ pub(crate) async fn inspect(config: &Config, ask: &Ask) -> Result<Inspection> {
         match ask.role {
             Role::Target => target_table(layout, &grants, &mut findings),
             Role::SnapshotSource => source_table(layout, &grants, &server, false, &mut findings),
-            Role::Source(_) | Role::TwoWaySource(_) => source_table(layout, &grants, &server, true, &mut findings),
+            Role::Source(_) | Role::TwoWaySource(_) => {
+                source_table(layout, &grants, &server, true, &mut findings)
+            }
         }
     }
     let mut tables: Vec<_> = layouts.iter().map(|l| l.table.clone()).collect();
@@ -58,11 +63,23 @@ impl Findings {
         self.0.push(finding);
     }
 
-    fn error(&mut self, code: &'static str, subject: &str, message: impl Into<String>, remedy: impl Into<String>) {
+    fn error(
+        &mut self,
+        code: &'static str,
+        subject: &str,
+        message: impl Into<String>,
+        remedy: impl Into<String>,
+    ) {
         self.add(Finding::new(Severity::Error, code, subject, message).remedy(remedy));
     }
 
-    fn warning(&mut self, code: &'static str, subject: &str, message: impl Into<String>, remedy: impl Into<String>) {
+    fn warning(
+        &mut self,
+        code: &'static str,
+        subject: &str,
+        message: impl Into<String>,
+        remedy: impl Into<String>,
+    ) {
         self.add(Finding::new(Severity::Warning, code, subject, message).remedy(remedy));
     }
 }
@@ -73,8 +90,16 @@ fn version(server: &Server, findings: &mut Findings) {
         Flavor::MariaDb => ("10.6", server.at_least(10, 6)),
     };
     if !supported {
-        let message = format!("{} {} is older than {oldest}, the oldest that is tested", server.identity.product, server.text);
-        findings.warning("TL-MY-VERSION", "version", message, format!("update the server to {oldest} or later"));
+        let message = format!(
+            "{} {} is older than {oldest}, the oldest that is tested",
+            server.identity.product, server.text
+        );
+        findings.warning(
+            "TL-MY-VERSION",
+            "version",
+            message,
+            format!("update the server to {oldest} or later"),
+        );
     }
 }
 
@@ -100,11 +125,19 @@ async fn log(session: &mut Session, grants: &Grants, two_way: bool, findings: &m
     }
     let image = setting("binlog_row_image");
     if image != "FULL" {
-        let message = format!("binlog_row_image is {image}: rows come without the columns that did not change");
+        let message =
+            format!("binlog_row_image is {image}: rows come without the columns that did not change");
         let remedy = "SET GLOBAL binlog_row_image = 'FULL'";
         match two_way {
-            true => findings.error("TL-MY-ROW-IMAGE", "binlog_row_image", message + ", and conflicts cannot be told", remedy),
-            false => findings.add(Finding::new(Severity::Note, "TL-MY-ROW-IMAGE", "binlog_row_image", message).remedy(remedy)),
+            true => findings.error(
+                "TL-MY-ROW-IMAGE",
+                "binlog_row_image",
+                message + ", and conflicts cannot be told",
+                remedy,
+            ),
+            false => findings.add(
+                Finding::new(Severity::Note, "TL-MY-ROW-IMAGE", "binlog_row_image", message).remedy(remedy),
+            ),
         }
     }
     if setting("binlog_row_value_options").contains("PARTIAL_JSON") {
@@ -117,7 +150,12 @@ async fn log(session: &mut Session, grants: &Grants, two_way: bool, findings: &m
     }
     if setting("binlog_row_metadata") != "FULL" {
         let message = "the log tells no column names, so a column that is renamed while changes wait in the log is found late";
-        findings.warning("TL-MY-ROW-METADATA", "binlog_row_metadata", message, "SET GLOBAL binlog_row_metadata = 'FULL'");
+        findings.warning(
+            "TL-MY-ROW-METADATA",
+            "binlog_row_metadata",
+            message,
+            "SET GLOBAL binlog_row_metadata = 'FULL'",
+        );
     }
     expiry(setting("binlog_expire_logs_seconds"), setting("expire_logs_days"), findings);
     privileges(&server, grants, findings);
@@ -129,7 +167,8 @@ fn expiry(seconds: &str, days: &str, findings: &mut Findings) {
     let days = (days.parse::<f64>().unwrap_or(0.0) * 86_400.0) as u64;
     let kept = if seconds > 0 { seconds } else { days };
     if kept > 0 && kept < SHORT_EXPIRY {
-        let message = format!("binary logs are kept for {kept} s; a longer pause than that makes a new copy necessary");
+        let message =
+            format!("binary logs are kept for {kept} s; a longer pause than that makes a new copy necessary");
         findings.add(
             Finding::new(Severity::Note, "TL-MY-LOG-EXPIRY", "binlog_expire_logs_seconds", message)
                 .remedy("SET GLOBAL binlog_expire_logs_seconds = 604800"),
@@ -153,7 +192,12 @@ fn privileges(server: &Server, grants: &Grants, findings: &mut Findings) {
     }
     if !monitor.iter().any(|p| grants.everywhere(p)) {
         let remedy = format!("GRANT {} ON *.* {to}", monitor[0]);
-        findings.error("TL-MY-PRIVILEGE-MONITOR", "privileges", "the user may not ask where the log stands", remedy);
+        findings.error(
+            "TL-MY-PRIVILEGE-MONITOR",
+            "privileges",
+            "the user may not ask where the log stands",
+            remedy,
+        );
     }
     if !grants.everywhere("RELOAD") {
         findings.warning(
@@ -190,14 +234,23 @@ fn source_table(layout: &Layout, grants: &Grants, server: &Server, followed: boo
             Codec::Text { charset, .. } | Codec::UuidText(charset) | Codec::JsonText(charset) => charset,
             Codec::Native(name) => {
                 let message = format!("values of the type {name} cannot be read from the log");
-                findings.error("TL-MY-TYPE-UNREADABLE", &subject, message, "leave the column out with `columns: { exclude: […] }`, or change its type");
+                findings.error(
+                    "TL-MY-TYPE-UNREADABLE",
+                    &subject,
+                    message,
+                    "leave the column out with `columns: { exclude: […] }`, or change its type",
+                );
                 continue;
             }
             _ => continue,
         };
         if let Charset::Unsupported(name) = charset {
             let message = format!("text in the character set {name} cannot be read from the log exactly");
-            let remedy = format!("ALTER TABLE {} MODIFY {} … CHARACTER SET utf8mb4", layout.sql_name(), quoted(&column.name));
+            let remedy = format!(
+                "ALTER TABLE {} MODIFY {} … CHARACTER SET utf8mb4",
+                layout.sql_name(),
+                quoted(&column.name)
+            );
             findings.error("TL-MY-CHARSET", &subject, message, remedy);
         }
     }
@@ -225,7 +278,8 @@ fn cascades(layout: &Layout, server: &Server, subject: &str, findings: &mut Find
 
 fn engine(layout: &Layout, subject: &str, consequence: &str, findings: &mut Findings) {
     if !layout.engine.eq_ignore_ascii_case("InnoDB") {
-        let message = format!("its storage engine is {}, which has no transactions: {consequence}", layout.engine);
+        let message =
+            format!("its storage engine is {}, which has no transactions: {consequence}", layout.engine);
         let remedy = format!("ALTER TABLE {} ENGINE = InnoDB", layout.sql_name());
         findings.warning("TL-MY-ENGINE", subject, message, remedy);
     }
@@ -234,18 +288,30 @@ fn engine(layout: &Layout, subject: &str, consequence: &str, findings: &mut Find
 fn target(server: &Server, grants: &Grants, config: &Config, findings: &mut Findings) {
     let database = &config.database;
     let anything = "";
-    let missing: Vec<&str> = ["CREATE", "ALTER", "INDEX", "REFERENCES", "SELECT", "INSERT", "UPDATE", "DELETE"]
-        .into_iter()
-        .filter(|p| !grants.on(p, database, anything))
-        .collect();
+    let missing: Vec<&str> =
+        ["CREATE", "ALTER", "INDEX", "REFERENCES", "SELECT", "INSERT", "UPDATE", "DELETE"]
+            .into_iter()
+            .filter(|p| !grants.on(p, database, anything))
+            .collect();
     if !missing.is_empty() {
         let list = missing.join(", ");
         let remedy = format!("GRANT {list} ON {}.* TO CURRENT_USER()", quoted(database));
-        findings.error("TL-MY-PRIVILEGE-WRITE", "privileges", format!("the user lacks {list} on {database}"), remedy);
+        findings.error(
+            "TL-MY-PRIVILEGE-WRITE",
+            "privileges",
+            format!("the user lacks {list} on {database}"),
+            remedy,
+        );
     }
     if server.max_allowed_packet < SMALL_PACKET {
-        let message = format!("max_allowed_packet is {}: larger values are refused", server.max_allowed_packet);
-        findings.warning("TL-MY-PACKET", "max_allowed_packet", message, "SET GLOBAL max_allowed_packet = 67108864");
+        let message =
+            format!("max_allowed_packet is {}: larger values are refused", server.max_allowed_packet);
+        findings.warning(
+            "TL-MY-PACKET",
+            "max_allowed_packet",
+            message,
+            "SET GLOBAL max_allowed_packet = 67108864",
+        );
     }
     if !server.local_infile {
         let message = "local_infile is off: the first copy is written by statements, at about half the speed";
@@ -264,7 +330,10 @@ fn target_table(layout: &Layout, _grants: &Grants, findings: &mut Findings) {
             Severity::Note,
             "TL-MY-INDEX-SPECIAL",
             format!("{subject}.{index}"),
-            format!("index {} is over a prefix or an expression, or is of a special kind; it is left as it is", literal(index)),
+            format!(
+                "index {} is over a prefix or an expression, or is of a special kind; it is left as it is",
+                literal(index)
+            ),
         ));
     }
 }
@@ -275,7 +344,9 @@ mod tests {
 
     #[test]
     fn a_short_expiry_is_noted_and_a_missing_one_is_not() {
-        for (seconds, days, noted) in [("3600", "0", true), ("0", "0", false), ("2592000", "0", false), ("", "0.5", true)] {
+        for (seconds, days, noted) in
+            [("3600", "0", true), ("0", "0", false), ("2592000", "0", false), ("", "0.5", true)]
+        {
             let mut findings = Findings::default();
             expiry(seconds, days, &mut findings);
             assert_eq!(!findings.0.is_empty(), noted, "{seconds} {days}");

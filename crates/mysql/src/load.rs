@@ -40,7 +40,9 @@ impl MyLoader {
     async fn load_data(&mut self, reading: &Reading, mode: WriteMode, rows: &Rows) -> Result<()> {
         let doing = format!("loading {}", reading.table.name);
         let file = fields(reading, rows)?;
-        self.session.conn.set_infile_handler(async move { Ok(stream::iter([Ok(Bytes::from(file))]).boxed()) });
+        self.session
+            .conn
+            .set_infile_handler(async move { Ok(stream::iter(packets(Bytes::from(file))).boxed()) });
         let sent = self.session.conn.query_drop(load_statement(reading, mode)).await;
         // 1148 and 3948: LOCAL is off after all; 4166 at MariaDB.
         if let Err(error) = &sent
@@ -88,16 +90,26 @@ impl MyLoader {
     }
 }
 
+/// No packet may be larger than the server takes, whatever the rows are.
+fn packets(file: Bytes) -> impl Iterator<Item = std::io::Result<Bytes>> {
+    const PACKET: usize = 256 << 10;
+    (0..file.len()).step_by(PACKET).map(move |start| Ok(file.slice(start..file.len().min(start + PACKET))))
+}
+
 /// The rows as LOAD DATA reads them.
 fn fields(reading: &Reading, rows: &Rows) -> Result<Vec<u8>> {
     let mut file = Vec::with_capacity(rows.bytes() + rows.len() * 8);
     for image in rows.images() {
         let mut first = true;
         for (i, slot) in image.map_err(error::codec)?.slots().enumerate() {
-            let place = *reading.places.get(i).ok_or_else(|| protocol("a row has more columns than its table"))?;
+            let place =
+                *reading.places.get(i).ok_or_else(|| protocol("a row has more columns than its table"))?;
             let Slot::Value(value) = slot.map_err(error::codec)? else {
                 let name = column_name(reading, i);
-                return Err(protocol(format!("a row of {} comes without its column {name}", reading.table.name)));
+                return Err(protocol(format!(
+                    "a row of {} comes without its column {name}",
+                    reading.table.name
+                )));
             };
             if reading.layout.table.columns[place].generated {
                 continue;

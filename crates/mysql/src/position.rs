@@ -102,7 +102,8 @@ pub(crate) fn no_log() -> Position {
 pub(crate) fn compare(a: &Position, b: &Position) -> Result<Ordering> {
     let (x, y) = (LogPosition::parse(a)?, LogPosition::parse(b)?);
     x.place.compare(&y.place).ok_or_else(|| {
-        let message = format!("comparing positions: {} and {} are places of different logs", x.place, y.place);
+        let message =
+            format!("comparing positions: {} and {} are places of different logs", x.place, y.place);
         EndpointError::new(ErrorKind::PositionLost, "TL-MY-POSITION-OTHER-LOG", message)
     })
 }
@@ -115,7 +116,8 @@ pub(crate) fn covers(mark: &Position, at: &str) -> Result<Coverage> {
     let parsed = LogPosition::parse(mark)?;
     let at = Place::parse(at).ok_or_else(|| unreadable(at))?;
     let order = at.compare(&parsed.place).ok_or_else(|| {
-        let message = format!("the snapshot was read at {}, and {at} is a place of another log", parsed.place);
+        let message =
+            format!("the snapshot was read at {}, and {at} is a place of another log", parsed.place);
         EndpointError::new(ErrorKind::PositionLost, "TL-MY-POSITION-OTHER-LOG", message)
     })?;
     Ok(match (order, parsed.inexact) {

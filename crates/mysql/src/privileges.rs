@@ -60,7 +60,8 @@ fn grant(line: &str) -> Option<Grant> {
     let (database, table) = scope.rsplit_once('.')?;
     let name = |n: &str| n.trim_matches('`').replace("``", "`");
     // Rights on single columns do not count.
-    let privileges = privileges.split(", ").filter(|p| !p.contains(['(', ')'])).map(|p| p.trim().to_ascii_uppercase());
+    let privileges =
+        privileges.split(", ").filter(|p| !p.contains(['(', ')'])).map(|p| p.trim().to_ascii_uppercase());
     Some(Grant { database: name(database), table: name(table), privileges: privileges.collect() })
 }
 

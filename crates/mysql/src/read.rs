@@ -6,8 +6,8 @@ use crate::codec::{Codec, Scratch};
 use crate::connect::{Session, quoted};
 use crate::encode::{Form, put};
 use crate::error::{self, from_driver, precondition, protocol};
-use mysql_async::prelude::Queryable;
 use mysql_async::Row;
+use mysql_async::prelude::Queryable;
 use std::collections::HashSet;
 use std::sync::Arc;
 use tidelock_endpoint::EndpointError;
@@ -66,7 +66,10 @@ impl Reading {
 /// The place of each column of `table` in `layout`; all that are missing in one error.
 pub(crate) fn places(table: &Table, layout: &Layout) -> Result<Vec<usize>> {
     let place = |name: &str| {
-        layout.table.column(name).or_else(|| layout.table.columns.iter().position(|c| c.name.eq_ignore_ascii_case(name)))
+        layout
+            .table
+            .column(name)
+            .or_else(|| layout.table.columns.iter().position(|c| c.name.eq_ignore_ascii_case(name)))
     };
     let missing: Vec<&str> =
         table.columns.iter().filter(|c| place(&c.name).is_none()).map(|c| c.name.as_str()).collect();
@@ -78,7 +81,12 @@ pub(crate) fn places(table: &Table, layout: &Layout) -> Result<Vec<usize>> {
 }
 
 /// Reads rows by key, `lock` behind the statement. Rows whose key only looks the same to the server's collation are left out.
-pub(crate) async fn by_key(session: &mut Session, reading: &Reading, keys: &Rows, lock: &str) -> Result<Rows> {
+pub(crate) async fn by_key(
+    session: &mut Session,
+    reading: &Reading,
+    keys: &Rows,
+    lock: &str,
+) -> Result<Rows> {
     let table = &reading.table;
     let doing = format!("reading rows of {} by key", table.name);
     let mut wanted = HashSet::with_capacity(keys.len());
@@ -119,11 +127,16 @@ pub(crate) fn key_hash(table: &Table, image: Image<'_>, scratch: &mut Vec<u8>) -
 pub(crate) fn keys_condition(reading: &Reading, keys: &[Image<'_>], out: &mut Vec<u8>) -> Result<()> {
     let table = &reading.table;
     if table.key.is_empty() {
-        return Err(precondition("TL-MY-NO-KEY", format!("table {} has no key to read or write rows by", table.name)));
+        return Err(precondition(
+            "TL-MY-NO-KEY",
+            format!("table {} has no key to read or write rows by", table.name),
+        ));
     }
     let columns: Vec<String> = table.key.iter().map(|i| quoted(&column_name(reading, *i))).collect();
     let single = columns.len() == 1;
-    out.extend_from_slice(if single { columns[0].clone() } else { format!("({})", columns.join(", ")) }.as_bytes());
+    out.extend_from_slice(
+        if single { columns[0].clone() } else { format!("({})", columns.join(", ")) }.as_bytes(),
+    );
     out.extend_from_slice(b" IN (");
     for (n, image) in keys.iter().enumerate() {
         if n > 0 {

@@ -39,7 +39,8 @@ pub(crate) fn create_table(from: &str, table: &Table, server: &Server, database:
     }
     if !faults.is_empty() {
         let message = format!("making table {}: {}", table.name, faults.join("; "));
-        return Err(precondition("TL-MY-TYPE-REFUSED", message).hint("leave the columns out with `columns: { exclude: […] }`"));
+        return Err(precondition("TL-MY-TYPE-REFUSED", message)
+            .hint("leave the columns out with `columns: { exclude: […] }`"));
     }
     shorten(&mut columns, indexed);
     let mut parts: Vec<String> =
@@ -71,7 +72,8 @@ fn shorten(columns: &mut [(usize, Made)], indexed: impl Fn(&usize) -> bool) {
     };
     let mut total: u64 = columns.iter().map(|(_, m)| length(m)).sum();
     while total > ROW_OCTETS {
-        let longest = columns.iter_mut().filter(|(i, m)| !indexed(i) && length(m) > 0).max_by_key(|(_, m)| length(m));
+        let longest =
+            columns.iter_mut().filter(|(i, m)| !indexed(i) && length(m) > 0).max_by_key(|(_, m)| length(m));
         let Some((_, made)) = longest else { break };
         total -= length(made);
         made.native = "longtext".to_owned();
@@ -95,17 +97,20 @@ fn column_sql(table: &Table, place: usize, made: &Made, flavor: Flavor) -> Strin
 }
 
 fn default(column: &Column, made: &Made, first_of_key: bool, flavor: Flavor) -> String {
-    let precision = |sql: &str| match made.native.split_once('(').map(|(_, n)| n.split(')').next().unwrap_or_default()) {
-        Some(n) if n.len() == 1 => format!("{sql}({n})"),
-        _ => sql.to_owned(),
-    };
+    let precision =
+        |sql: &str| match made.native.split_once('(').map(|(_, n)| n.split(')').next().unwrap_or_default()) {
+            Some(n) if n.len() == 1 => format!("{sql}({n})"),
+            _ => sql.to_owned(),
+        };
     let kind = made.native.as_str();
     match &column.default {
         None => String::new(),
-        Some(ColumnDefault::AutoIncrement) => match first_of_key && matches!(column.data_type, Type::Int { .. }) {
-            true => " AUTO_INCREMENT".to_owned(),
-            false => String::new(),
-        },
+        Some(ColumnDefault::AutoIncrement) => {
+            match first_of_key && matches!(column.data_type, Type::Int { .. }) {
+                true => " AUTO_INCREMENT".to_owned(),
+                false => String::new(),
+            }
+        }
         Some(ColumnDefault::Now) if made.comment == Some(crate::types::MADE_FOR_INSTANT) => {
             format!(" DEFAULT ({})", precision("UTC_TIMESTAMP"))
         }
@@ -113,7 +118,9 @@ fn default(column: &Column, made: &Made, first_of_key: bool, flavor: Flavor) -> 
             format!(" DEFAULT {}", precision("CURRENT_TIMESTAMP"))
         }
         Some(ColumnDefault::Now) if kind.starts_with("date") => " DEFAULT (CURRENT_DATE)".to_owned(),
-        Some(ColumnDefault::Now) if kind.starts_with("time") => format!(" DEFAULT ({})", precision("CURRENT_TIME")),
+        Some(ColumnDefault::Now) if kind.starts_with("time") => {
+            format!(" DEFAULT ({})", precision("CURRENT_TIME"))
+        }
         Some(ColumnDefault::Now) => String::new(),
         Some(ColumnDefault::Expression { engine, sql }) if engine == ENGINE => format!(" DEFAULT {sql}"),
         Some(ColumnDefault::Expression { .. }) => String::new(),
@@ -193,14 +200,18 @@ fn index(table: &Table, index: &Index, existing: Option<&Table>, database: &str)
     });
     // The key's own columns again, or what the database makes for a foreign key by itself.
     let served = names(table, &table.key) == wanted
-        || !index.unique && table.foreign_keys.iter().any(|f| names(table, &f.columns) == wanted && index.name == f.name);
+        || !index.unique
+            && table.foreign_keys.iter().any(|f| names(table, &f.columns) == wanted && index.name == f.name);
     if there || served {
         return None;
     }
     let column = |i: &usize| {
         let name = &table.columns[*i].name;
-        let stored = existing.and_then(|t| t.columns.iter().find(|c| c.name == *name)).map(|c| c.native.as_str());
-        let large = stored.is_some_and(|n| n.split([' ', '(']).next().is_some_and(|w| w.ends_with("text") || w.ends_with("blob")));
+        let stored =
+            existing.and_then(|t| t.columns.iter().find(|c| c.name == *name)).map(|c| c.native.as_str());
+        let large = stored.is_some_and(|n| {
+            n.split([' ', '(']).next().is_some_and(|w| w.ends_with("text") || w.ends_with("blob"))
+        });
         if large { format!("{}(191)", quoted(name)) } else { quoted(name) }
     };
     let list = index.columns.iter().map(column).collect::<Vec<_>>().join(", ");
@@ -214,7 +225,13 @@ fn index(table: &Table, index: &Index, existing: Option<&Table>, database: &str)
     Some(format!("CREATE {unique}INDEX {} ON {} ({list})", quoted(&name), sql_name(schema, &table.name.name)))
 }
 
-fn foreign_key(table: &Table, n: usize, key: &ForeignKey, existing: Option<&Table>, database: &str) -> Option<String> {
+fn foreign_key(
+    table: &Table,
+    n: usize,
+    key: &ForeignKey,
+    existing: Option<&Table>,
+    database: &str,
+) -> Option<String> {
     let wanted = names(table, &key.columns);
     let there = existing.is_some_and(|t| {
         t.foreign_keys.iter().any(|f| names(t, &f.columns) == wanted && f.references == key.references)

@@ -42,7 +42,8 @@ impl Server {
         let text = row.string(0);
         let mariadb = text.contains("MariaDB") || row.string(1).contains("MariaDB");
         let flavor = if mariadb { Flavor::MariaDb } else { Flavor::MySql };
-        let version = version(&text).ok_or_else(|| protocol(format!("the server's version '{text}' cannot be read")))?;
+        let version = version(&text)
+            .ok_or_else(|| protocol(format!("the server's version '{text}' cannot be read")))?;
         let sql = if mariadb { "SELECT @@GLOBAL.gtid_domain_id" } else { "SELECT @@server_uuid" };
         let own: Option<Row> = conn.query_first(sql).await.map_err(|e| from_driver(doing, e))?;
         let own = own.map(|r| Answer(r).string(0)).unwrap_or_default();

@@ -19,8 +19,8 @@ use crate::read::{PIECE, Reading};
 use async_trait::async_trait;
 use mysql_async::prelude::Queryable;
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use tidelock_endpoint::{Chunk, ChunkReader, ErrorKind, Snapshot};
 use tidelock_model::{Position, Rows, RowsWriter, Table, TableName};
 use tokio::sync::{Mutex, mpsc};
@@ -57,7 +57,10 @@ pub(crate) async fn open(config: &Config, tables: &[Arc<Table>], readers: usize)
         session.run("opening a consistent view", BEGIN).await?;
     }
     let mark = match &mut guard {
-        Some(freeze) => head(&mut freeze.session).await?.position(),
+        Some(freeze) => match head(&mut freeze.session).await {
+            Err(error) if error.kind == ErrorKind::Privilege => no_log(),
+            place => place?.position(),
+        },
         None => mark_alone(&mut sessions[0]).await?,
     };
     if let Some(freeze) = guard {
@@ -82,18 +85,25 @@ async fn mark_alone(session: &mut Session) -> Result<Position> {
     {
         return Ok(exact.position());
     }
-    let mut mark = head(session).await?;
-    mark.inexact = true;
-    Ok(mark.position())
+    match head(session).await {
+        Ok(mark) => Ok(LogPosition { inexact: true, ..mark }.position()),
+        // A copy needs no place in the log, and its user no right to ask for one.
+        Err(error) if error.kind == ErrorKind::Privilege => Ok(no_log()),
+        Err(error) => Err(error),
+    }
 }
 
 /// MariaDB: where the view of this very connection stands.
 pub(crate) async fn own_place(session: &mut Session) -> Result<Option<LogPosition>> {
     let rows = session.query("reading the view's place", "SHOW STATUS LIKE 'binlog_snapshot_%'").await?;
     let value = |name: &str| {
-        rows.iter().find(|r| r.string(0).eq_ignore_ascii_case(name)).and_then(|r| r.text(1)).filter(|v| !v.is_empty())
+        rows.iter()
+            .find(|r| r.string(0).eq_ignore_ascii_case(name))
+            .and_then(|r| r.text(1))
+            .filter(|v| !v.is_empty())
     };
-    let (Some(file), Some(offset)) = (value("binlog_snapshot_file"), value("binlog_snapshot_position")) else {
+    let (Some(file), Some(offset)) = (value("binlog_snapshot_file"), value("binlog_snapshot_position"))
+    else {
         return Ok(None);
     };
     let offset = offset.parse().map_err(|_| protocol("the view's place is no number"))?;
@@ -137,7 +147,7 @@ impl Freeze {
         if !session.server.log_bin {
             return Ok(None);
         }
-        session.run("setting the patience for a lock", "SET lock_wait_timeout=10").await?;
+        session.run("setting the patience for a lock", "SET lock_wait_timeout=3").await?;
         match session.run("holding commits back", "FLUSH TABLES WITH READ LOCK").await {
             Ok(()) => return Ok(Some(Freeze { session })),
             Err(e) if matches!(e.kind, ErrorKind::Privilege | ErrorKind::Contention) => {
@@ -148,11 +158,15 @@ impl Freeze {
         if session.server.is_mariadb() || tables.is_empty() {
             return Ok(None);
         }
-        let one = |t: &TableName| format!("{} READ", sql_name(t.schema.as_deref().unwrap_or(&config.database), &t.name));
+        let one = |t: &TableName| {
+            format!("{} READ", sql_name(t.schema.as_deref().unwrap_or(&config.database), &t.name))
+        };
         let list = tables.iter().map(one).collect::<Vec<_>>().join(", ");
         match session.run("locking the tables against writes", format!("LOCK TABLES {list}")).await {
             Ok(()) => Ok(Some(Freeze { session })),
-            Err(e) if matches!(e.kind, ErrorKind::Privilege | ErrorKind::Contention | ErrorKind::Target) => Ok(None),
+            Err(e) if matches!(e.kind, ErrorKind::Privilege | ErrorKind::Contention | ErrorKind::Target) => {
+                Ok(None)
+            }
             Err(e) => Err(e),
         }
     }

@@ -249,7 +249,10 @@ fn whole_row(reading: &Reading, image: Image<'_>, out: &mut Vec<u8>) -> Result<(
             Slot::Value(value) => put_value(reading, i, &value, out)?,
             Slot::NotSent => {
                 let name = column_name(reading, i);
-                return Err(protocol(format!("a whole row of {} comes without its column {name}", reading.table.name)));
+                return Err(protocol(format!(
+                    "a whole row of {} comes without its column {name}",
+                    reading.table.name
+                )));
             }
         }
     }
@@ -269,7 +272,8 @@ pub(crate) fn exact_condition(reading: &Reading, keys: &[Image<'_>], out: &mut V
     let table = &reading.table;
     let loose: Vec<usize> =
         table.key.iter().copied().filter(|i| !reading.layout.columns[reading.places[*i]].exact).collect();
-    let text_column = |i: usize| matches!(reading.layout.columns[reading.places[i]].codec, Codec::Text { .. });
+    let text_column =
+        |i: usize| matches!(reading.layout.columns[reading.places[i]].codec, Codec::Text { .. });
     let column = |i: usize| {
         let name = quoted(&column_name(reading, i));
         if text_column(i) { format!("CAST(CONVERT({name} USING utf8mb4) AS BINARY)") } else { name }

@@ -55,13 +55,12 @@ pub(crate) async fn open(
     let definitions = Definitions::new(config, tables, session.server.fold_names);
     let follower = Follower::new(definitions, &from, mariadb);
     let offset = if from.place.offset > u64::from(u32::MAX) { 4 } else { from.place.offset };
-    let request =
-        BinlogStreamRequest::new(replica_id(&config.name)).with_filename(from.place.file.as_bytes()).with_pos(offset);
-    let events = session
-        .conn
-        .get_binlog_stream(request)
-        .await
-        .map_err(|e| from_driver(&format!("reading the binary log of {} from {}", config.name, from.place), e))?;
+    let request = BinlogStreamRequest::new(replica_id(&config.name))
+        .with_filename(from.place.file.as_bytes())
+        .with_pos(offset);
+    let events = session.conn.get_binlog_stream(request).await.map_err(|e| {
+        from_driver(&format!("reading the binary log of {} from {}", config.name, from.place), e)
+    })?;
     let (send, batches) = mpsc::channel(4);
     tokio::spawn(async move {
         let mut pump = Pump { events, follower, send, told: from.place, told_at: Instant::now() };
@@ -105,8 +104,11 @@ async fn check_settings(session: &mut Session) -> Result<()> {
     }
     let format = row.string(1);
     if format != "ROW" {
-        return Err(precondition("TL-MY-BINLOG-FORMAT", format!("binlog_format is {format}, and rows are needed"))
-            .hint("SET GLOBAL binlog_format = 'ROW'"));
+        return Err(precondition(
+            "TL-MY-BINLOG-FORMAT",
+            format!("binlog_format is {format}, and rows are needed"),
+        )
+        .hint("SET GLOBAL binlog_format = 'ROW'"));
     }
     Ok(())
 }
@@ -114,8 +116,9 @@ async fn check_settings(session: &mut Session) -> Result<()> {
 /// The file must be there, hold the offset, and have the same history before it.
 async fn check_place(session: &mut Session, from: &LogPosition) -> Result<()> {
     let lost = |message: String| {
-        EndpointError::new(ErrorKind::PositionLost, "TL-MY-LOG-PURGED", message)
-            .hint("copy anew with `tidelock sync --full`, and keep binary logs longer (binlog_expire_logs_seconds)")
+        EndpointError::new(ErrorKind::PositionLost, "TL-MY-LOG-PURGED", message).hint(
+            "copy anew with `tidelock sync --full`, and keep binary logs longer (binlog_expire_logs_seconds)",
+        )
     };
     let Place { file, offset } = &from.place;
     let logs = session.query("listing the binary logs", "SHOW BINARY LOGS").await?;
@@ -125,7 +128,9 @@ async fn check_place(session: &mut Session, from: &LogPosition) -> Result<()> {
     };
     let size = log.number(1)?;
     if size < *offset {
-        return Err(lost(format!("the binary log {file} ends at {size}, before {offset}: it is another one than it was")));
+        return Err(lost(format!(
+            "the binary log {file} ends at {size}, before {offset}: it is another one than it was"
+        )));
     }
     let Some(gtid) = &from.gtid else { return Ok(()) };
     let same = match session.server.is_mariadb() {
@@ -135,13 +140,19 @@ async fn check_place(session: &mut Session, from: &LogPosition) -> Result<()> {
         }
         false => {
             let sql = format!("SELECT GTID_SUBSET({}, @@GLOBAL.gtid_executed)", literal(gtid));
-            session.first("holding the position's GTIDs against the log", sql).await?.is_some_and(|r| r.string(0) == "1")
+            session
+                .first("holding the position's GTIDs against the log", sql)
+                .await?
+                .is_some_and(|r| r.string(0) == "1")
         }
     };
     if same {
         return Ok(());
     }
-    Err(lost(format!("the log at {} has another history than when the position was recorded ({gtid})", from.place)))
+    Err(lost(format!(
+        "the log at {} has another history than when the position was recorded ({gtid})",
+        from.place
+    )))
 }
 
 struct Pump {
@@ -159,7 +170,10 @@ impl Pump {
             let event = match self.events.next().now_or_never() {
                 Some(event) => event,
                 None => {
-                    if self.follower.between_groups() && !self.follower.writer.is_empty() && !self.flush().await {
+                    if self.follower.between_groups()
+                        && !self.follower.writer.is_empty()
+                        && !self.flush().await
+                    {
                         return Ok(());
                     }
                     let Some(event) = self.wait().await? else { return Ok(()) };
@@ -167,8 +181,16 @@ impl Pump {
                 }
             };
             let event = event
-                .ok_or_else(|| EndpointError::new(ErrorKind::Unavailable, "TL-MY-UNAVAILABLE", "the server ended the log's stream"))?
-                .map_err(|e| from_driver(&format!("reading the binary log at {}", self.follower.place()), e))?;
+                .ok_or_else(|| {
+                    EndpointError::new(
+                        ErrorKind::Unavailable,
+                        "TL-MY-UNAVAILABLE",
+                        "the server ended the log's stream",
+                    )
+                })?
+                .map_err(|e| {
+                    from_driver(&format!("reading the binary log at {}", self.follower.place()), e)
+                })?;
             self.follower.event(head(&event), event.data()).await?;
             let writer = &self.follower.writer;
             let full = writer.bytes() >= BATCH_BYTES || writer.changes() >= BATCH_CHANGES;

@@ -53,12 +53,18 @@ pub(crate) fn read(native: &Native) -> (Type, Codec) {
         "bigint" => int(64),
         "year" => (Type::Year, Codec::Year),
         "decimal" => {
-            let (precision, scale) = (native.precision.unwrap_or(10) as u16, native.scale.unwrap_or(0) as u16);
-            (Type::Decimal { precision: Some(precision), scale: scale as i16 }, Codec::Decimal { precision, scale })
+            let (precision, scale) =
+                (native.precision.unwrap_or(10) as u16, native.scale.unwrap_or(0) as u16);
+            (
+                Type::Decimal { precision: Some(precision), scale: scale as i16 },
+                Codec::Decimal { precision, scale },
+            )
         }
         "float" => (Type::Float32, Codec::Float32),
         "double" => (Type::Float64, Codec::Float64),
-        "char" if native.comment == MADE_FOR_UUID && length == Some(36) => (Type::Uuid, Codec::UuidText(charset())),
+        "char" if native.comment == MADE_FOR_UUID && length == Some(36) => {
+            (Type::Uuid, Codec::UuidText(charset()))
+        }
         "char" => (Type::Text { length, fixed: true }, Codec::Text { charset: charset(), fixed: true }),
         "longtext" if native.json_check => (Type::Json, Codec::JsonText(charset())),
         "varchar" => (Type::Text { length, fixed: false }, Codec::Text { charset: charset(), fixed: false }),
@@ -81,7 +87,9 @@ pub(crate) fn read(native: &Native) -> (Type, Codec) {
         }
         "date" => (Type::Date, Codec::Date),
         "time" => (Type::Time { fraction, zone: false }, Codec::Time { fraction }),
-        "datetime" if native.comment == MADE_FOR_INSTANT => (Type::Timestamp { fraction }, Codec::Instant { fraction }),
+        "datetime" if native.comment == MADE_FOR_INSTANT => {
+            (Type::Timestamp { fraction }, Codec::Instant { fraction })
+        }
         "datetime" => (Type::DateTime { fraction }, Codec::DateTime { fraction }),
         "timestamp" => (Type::Timestamp { fraction }, Codec::Timestamp { fraction }),
         "json" => (Type::Json, Codec::Json),
@@ -93,8 +101,8 @@ pub(crate) fn read(native: &Native) -> (Type, Codec) {
             let labels = labels(&native.column_type);
             (Type::Set { labels: labels.clone() }, Codec::Set(Arc::from(labels)))
         }
-        "geometry" | "point" | "linestring" | "polygon" | "multipoint" | "multilinestring" | "multipolygon"
-        | "geomcollection" | "geometrycollection" => (Type::Geometry, Codec::Geometry),
+        "geometry" | "point" | "linestring" | "polygon" | "multipoint" | "multilinestring"
+        | "multipolygon" | "geomcollection" | "geometrycollection" => (Type::Geometry, Codec::Geometry),
         "uuid" if native.uuid => (Type::Uuid, Codec::Uuid),
         _ => unknown(native),
     }
@@ -148,7 +156,9 @@ mod tests {
 
     #[test]
     fn what_we_do_not_know_is_native() {
-        assert!(matches!(read(&native("vector", "vector(3)")).0, Type::Native { name, .. } if name == "vector(3)"));
+        assert!(
+            matches!(read(&native("vector", "vector(3)")).0, Type::Native { name, .. } if name == "vector(3)")
+        );
         assert!(matches!(read(&native("text", "text /*M!100301 COMPRESSED*/")).0, Type::Native { .. }));
     }
 }

@@ -24,7 +24,12 @@ const LONGEST_INDEXED: u32 = 768;
 const INDEXED: u32 = 255;
 
 /// What holds the source column in a new table. `indexed`: a key or an index has it, so it needs a length.
-pub(crate) fn made(from: &str, column: &Column, indexed: bool, flavor: Option<Flavor>) -> Result<Made, String> {
+pub(crate) fn made(
+    from: &str,
+    column: &Column,
+    indexed: bool,
+    flavor: Option<Flavor>,
+) -> Result<Made, String> {
     let exact = |native: String| Made { native, comment: None, lossy: None, text: false };
     if from == crate::ENGINE {
         return Ok(same_engine(column, flavor));
@@ -41,17 +46,25 @@ pub(crate) fn made(from: &str, column: &Column, indexed: bool, flavor: Option<Fl
             };
             exact(format!("{name}{}", if *unsigned { " unsigned" } else { "" }))
         }
-        Type::Decimal { precision: Some(p), scale } if *p <= 65 && (0..=30).contains(scale) && *scale as u16 <= *p => {
+        Type::Decimal { precision: Some(p), scale }
+            if *p <= 65 && (0..=30).contains(scale) && *scale as u16 <= *p =>
+        {
             exact(format!("decimal({p},{scale})"))
         }
-        Type::Decimal { precision: Some(p), scale } if *scale < 0 && i32::from(*p) - i32::from(*scale) <= 65 => {
+        Type::Decimal { precision: Some(p), scale }
+            if *scale < 0 && i32::from(*p) - i32::from(*scale) <= 65 =>
+        {
             exact(format!("decimal({},0)", i32::from(*p) - i32::from(*scale)))
         }
         Type::Decimal { precision: Some(p), scale } => {
-            return Err(format!("decimal({p},{scale}) has more digits than MySQL's 65, or more than 30 behind the point"));
+            return Err(format!(
+                "decimal({p},{scale}) has more digits than MySQL's 65, or more than 30 behind the point"
+            ));
         }
         Type::Decimal { precision: None, .. } => Made {
-            lossy: Some("a number of any size becomes decimal(65,30): 35 digits before the point, 30 behind".into()),
+            lossy: Some(
+                "a number of any size becomes decimal(65,30): 35 digits before the point, 30 behind".into(),
+            ),
             ..exact("decimal(65,30)".into())
         },
         Type::Float32 => exact("float".into()),
@@ -68,7 +81,10 @@ pub(crate) fn made(from: &str, column: &Column, indexed: bool, flavor: Option<Fl
         Type::Timestamp { fraction } => {
             Made { comment: Some(MADE_FOR_INSTANT), ..exact(format!("datetime{}", precision(*fraction))) }
         }
-        Type::Uuid => Made { comment: Some(MADE_FOR_UUID), ..exact("char(36) CHARACTER SET ascii COLLATE ascii_bin".into()) },
+        Type::Uuid => Made {
+            comment: Some(MADE_FOR_UUID),
+            ..exact("char(36) CHARACTER SET ascii COLLATE ascii_bin".into())
+        },
         Type::Json => exact("json".into()),
         Type::Enum { labels } => Made { text: true, ..exact(format!("enum({})", list(labels))) },
         Type::Set { labels } => Made { text: true, ..exact(format!("set({})", list(labels))) },
@@ -76,8 +92,14 @@ pub(crate) fn made(from: &str, column: &Column, indexed: bool, flavor: Option<Fl
         Type::Geometry => exact("geometry".into()),
         Type::Interval => return Err("MySQL has no intervals".into()),
         Type::Array { .. } => return Err("MySQL has no arrays".into()),
-        Type::Any => return Err("a column of any type has no counterpart in MySQL; give it a type at the source".into()),
-        Type::Native { engine, name } => return Err(format!("{engine}'s {name} has no counterpart in MySQL")),
+        Type::Any => {
+            return Err(
+                "a column of any type has no counterpart in MySQL; give it a type at the source".into()
+            );
+        }
+        Type::Native { engine, name } => {
+            return Err(format!("{engine}'s {name} has no counterpart in MySQL"));
+        }
     })
 }
 
@@ -88,10 +110,14 @@ fn precision(fraction: u8) -> String {
 fn text(length: Option<u32>, fixed: bool, indexed: bool) -> Made {
     let (native, lossy) = match length {
         Some(n) if fixed && n <= 255 => (format!("char({n})"), None),
-        Some(n) if n <= if indexed { LONGEST_INDEXED } else { LONGEST_VARCHAR } => (format!("varchar({n})"), None),
+        Some(n) if n <= if indexed { LONGEST_INDEXED } else { LONGEST_VARCHAR } => {
+            (format!("varchar({n})"), None)
+        }
         _ if indexed => (
             format!("varchar({INDEXED})"),
-            Some(format!("a key or index needs a length: texts of more than {INDEXED} characters are refused")),
+            Some(format!(
+                "a key or index needs a length: texts of more than {INDEXED} characters are refused"
+            )),
         ),
         _ => ("longtext".into(), None),
     };
@@ -126,9 +152,11 @@ fn same_engine(column: &Column, flavor: Option<Flavor>) -> Made {
     };
     let exact = Made { native: native.clone(), comment, lossy: None, text: false };
     match flavor {
-        Some(Flavor::MySql) if native == "uuid" => {
-            Made { native: "char(36) CHARACTER SET ascii COLLATE ascii_bin".into(), comment: Some(MADE_FOR_UUID), ..exact }
-        }
+        Some(Flavor::MySql) if native == "uuid" => Made {
+            native: "char(36) CHARACTER SET ascii COLLATE ascii_bin".into(),
+            comment: Some(MADE_FOR_UUID),
+            ..exact
+        },
         Some(flavor) => Made { native: near_collation(native, flavor), ..exact },
         None => exact,
     }
@@ -146,10 +174,18 @@ fn near_collation(native: &str, flavor: Flavor) -> String {
         Flavor::MariaDb if name.contains("_0900_") => format!("{charset}_unicode_520_ci"),
         Flavor::MySql if name.contains("_nopad_bin") && charset == "utf8mb4" => "utf8mb4_0900_bin".to_owned(),
         Flavor::MySql if name.contains("uca1400") && charset == "utf8mb4" => {
-            if exact_case { "utf8mb4_0900_as_cs".to_owned() } else { "utf8mb4_0900_ai_ci".to_owned() }
+            if exact_case {
+                "utf8mb4_0900_as_cs".to_owned()
+            } else {
+                "utf8mb4_0900_ai_ci".to_owned()
+            }
         }
         Flavor::MySql if name.contains("uca1400") || name.contains("_nopad_") => {
-            if binary { format!("{charset}_bin") } else { format!("{charset}_unicode_ci") }
+            if binary {
+                format!("{charset}_bin")
+            } else {
+                format!("{charset}_unicode_ci")
+            }
         }
         _ => name.to_owned(),
     };
@@ -188,12 +224,18 @@ const LARGER: &str = "values outside of its range are refused";
 const FINER: &str = "values with more digits are refused";
 
 fn holds(source: &Type, existing: &Column) -> Holds {
-    use Type::{Bits, Bool, Bytes, Date, DateTime, Decimal, Enum, Float32, Float64, Int, Json, Set, Text, Time, Timestamp, Uuid, Year};
+    use Type::{
+        Bits, Bool, Bytes, Date, DateTime, Decimal, Enum, Float32, Float64, Int, Json, Set, Text, Time,
+        Timestamp, Uuid, Year,
+    };
     let fits = |n: &Option<u32>, m: &Option<u32>| m.is_none_or(|m| n.is_some_and(|n| n <= m));
     match (source, &existing.data_type) {
         (Timestamp { fraction: f }, Timestamp { fraction: g }) => {
             let ends = existing.native.starts_with("timestamp");
-            when(f <= g && !ends, if f > g { FINER } else { "instants before 1970 and after 2038-01-19 are refused" })
+            when(
+                f <= g && !ends,
+                if f > g { FINER } else { "instants before 1970 and after 2038-01-19 are refused" },
+            )
         }
         (a, b) if a == b => Holds::All,
         (Bool, Int { .. }) => Holds::All,
@@ -237,7 +279,9 @@ fn holds(source: &Type, existing: &Column) -> Holds {
         (Date, DateTime { .. }) => Holds::All,
         (DateTime { .. }, Date) => Holds::Some("values with a time of day are refused"),
         (DateTime { fraction: f }, DateTime { fraction: g }) => when(f <= g, FINER),
-        (Timestamp { .. }, DateTime { .. }) => Holds::Some("it holds no zone: instants are kept in UTC and read back without one"),
+        (Timestamp { .. }, DateTime { .. }) => {
+            Holds::Some("it holds no zone: instants are kept in UTC and read back without one")
+        }
         (Time { fraction: f, zone: false }, Time { fraction: g, zone: false }) => when(f <= g, FINER),
         (Json, Text { length: None, .. }) => Holds::Some("it is kept as a text"),
         _ => Holds::None,
@@ -285,7 +329,13 @@ mod tests {
         let ts = existing(Type::Timestamp { fraction: 6 }, "timestamp(6)");
         assert!(matches!(verdict("postgres", &source, Some(&ts)), Verdict::Lossy { .. }));
         let int = Column::new("c", Type::int(32), "integer");
-        assert!(matches!(verdict("postgres", &int, Some(&existing(Type::int(64), "bigint"))), Verdict::Exact { .. }));
-        assert!(matches!(verdict("postgres", &int, Some(&existing(Type::text(), "text"))), Verdict::Refused { .. }));
+        assert!(matches!(
+            verdict("postgres", &int, Some(&existing(Type::int(64), "bigint"))),
+            Verdict::Exact { .. }
+        ));
+        assert!(matches!(
+            verdict("postgres", &int, Some(&existing(Type::text(), "text"))),
+            Verdict::Refused { .. }
+        ));
     }
 }

@@ -10,7 +10,12 @@ const OCTETS: [usize; 10] = [0, 1, 1, 2, 2, 3, 3, 4, 4, 4];
 const MOST: usize = 40;
 
 /// Reads one number and writes its digits, with exactly `scale` of them behind the point.
-pub(crate) fn read(reader: &mut Reader<'_>, precision: u16, scale: u16, out: &mut String) -> Result<(), Fault> {
+pub(crate) fn read(
+    reader: &mut Reader<'_>,
+    precision: u16,
+    scale: u16,
+    out: &mut String,
+) -> Result<(), Fault> {
     let malformed = Fault::new("a malformed decimal");
     let (precision, scale) = (usize::from(precision), usize::from(scale));
     let whole = precision.checked_sub(scale).ok_or(malformed.clone())?;

@@ -109,3 +109,90 @@ impl<'a> Reader<'a> {
         self.take(usize::try_from(n).map_err(|_| Fault::new("a malformed length"))?)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::table_map::{TableMap, Wire};
+    use super::{Reader, events, kind, rows};
+    use crate::charset::Charset;
+    use crate::codec::{Codec, Scratch};
+    use proptest::prelude::*;
+    use tidelock_model::ImageWriter;
+
+    /// `t (id int, n varchar(10))` in `shop`, as MySQL announces it with full metadata.
+    const TABLE_MAP: &[u8] = &[
+        0x6f, 0, 0, 0, 0, 0, 1, 0, 4, b's', b'h', b'o', b'p', 0, 1, b't', 0, 2, 3, 15, 2, 40, 0, 2, 1, 1, 0,
+        4, 5, 2, b'i', b'd', 1, b'n',
+    ];
+
+    fn columns() -> Vec<(Wire, Codec)> {
+        let map = TableMap::parse(TABLE_MAP).unwrap();
+        let codecs =
+            [Codec::Int { bits: 32, unsigned: false }, Codec::Text { charset: Charset::Utf8, fixed: false }];
+        map.columns.into_iter().zip(codecs).collect()
+    }
+
+    #[test]
+    fn a_table_map_and_a_row_as_captured() {
+        let map = TableMap::parse(TABLE_MAP).unwrap();
+        assert_eq!((map.schema.as_str(), map.table.as_str()), ("shop", "t"));
+        assert_eq!(map.columns, [Wire::Int(4), Wire::Var { most: 40 }]);
+        assert_eq!(map.names.unwrap(), ["id", "n"]);
+        let (row, mut image) = ([0, 7, 0, 0, 0, 2, b'h', b'i'], Vec::new());
+        let (mut reader, mut scratch) = (Reader(&row), Scratch::default());
+        rows::image(&columns(), &[3], &mut reader, &mut scratch, &mut ImageWriter::new(&mut image)).unwrap();
+        assert!(reader.0.is_empty());
+        let slots: Vec<_> =
+            tidelock_model::Image::from_bytes(&image).slots().map(|s| s.unwrap().value().unwrap()).collect();
+        assert_eq!(slots, [tidelock_model::Value::Int(7), tidelock_model::Value::Text("hi")]);
+    }
+
+    /// A column of every kind.
+    fn any_columns() -> Vec<(Wire, Codec)> {
+        let labels: std::sync::Arc<[String]> = ["a".to_owned(), "b".to_owned()].into();
+        vec![
+            (Wire::Int(3), Codec::Int { bits: 24, unsigned: false }),
+            (Wire::Decimal { precision: 65, scale: 30 }, Codec::Decimal { precision: 65, scale: 30 }),
+            (Wire::DateTime(6), Codec::DateTime { fraction: 6 }),
+            (Wire::Timestamp(3), Codec::Timestamp { fraction: 3 }),
+            (Wire::Time(5), Codec::Time { fraction: 5 }),
+            (Wire::OldTime, Codec::Time { fraction: 0 }),
+            (Wire::OldDateTime, Codec::DateTime { fraction: 0 }),
+            (Wire::Date, Codec::Date),
+            (Wire::Year, Codec::Year),
+            (Wire::Enum(1), Codec::Enum(labels.clone())),
+            (Wire::Set(8), Codec::Set(labels)),
+            (Wire::Bit(9), Codec::Bits(9)),
+            (Wire::Var { most: 300 }, Codec::Text { charset: Charset::Utf16, fixed: false }),
+            (Wire::Var { most: 16 }, Codec::Uuid),
+            (Wire::Blob(1), Codec::Bytes { fixed: Some(8) }),
+            (Wire::Json(2), Codec::Json),
+            (Wire::Geometry(1), Codec::Geometry),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn random_octets_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300), code in 0_u8..=255) {
+            let _ = TableMap::parse(&bytes);
+            let _ = events::Query::parse(kind::QUERY, &bytes, &mut Vec::new()).map(|q| q.text.len());
+            let _ = events::Query::parse(kind::MARIA_QUERY_COMPRESSED, &bytes, &mut Vec::new()).map(|q| q.text.len());
+            let _ = (events::Gtid::mysql(&bytes, false), events::Gtid::mariadb(&bytes), events::rotate(&bytes));
+            let _ = super::statement::Statement::parse(&bytes);
+            let _ = rows::RowsEvent::parse(code, &bytes);
+            let (mut scratch, mut out) = (Scratch::default(), Vec::new());
+            let columns = any_columns();
+            for first in 0..columns.len() {
+                let mut reader = Reader(&bytes);
+                let _ = rows::image(&columns[first..], &[0xff; 3], &mut reader, &mut scratch, &mut ImageWriter::new(&mut out));
+            }
+        }
+
+        #[test]
+        fn a_damaged_table_map_never_panics(place in 0..TABLE_MAP.len(), octet in any::<u8>()) {
+            let mut bytes = TABLE_MAP.to_vec();
+            bytes[place] = octet;
+            let _ = TableMap::parse(&bytes);
+        }
+    }
+}

@@ -142,7 +142,12 @@ fn length(octets: u8) -> Result<usize, Fault> {
     if (1..=4).contains(&octets) { Ok(octets.into()) } else { Err(Fault::new("a malformed table map")) }
 }
 
-fn octets(codec: &Codec, bytes: &[u8], scratch: &mut Scratch, out: &mut ImageWriter<'_>) -> Result<(), Fault> {
+fn octets(
+    codec: &Codec,
+    bytes: &[u8],
+    scratch: &mut Scratch,
+    out: &mut ImageWriter<'_>,
+) -> Result<(), Fault> {
     match codec {
         Codec::Bytes { .. } => codec.octets(bytes, scratch, out),
         Codec::Uuid => out.value(&Value::Uuid(stored_uuid(bytes)?)),
@@ -198,7 +203,8 @@ fn temporal(wire: Wire, codec: &Codec, r: &mut Reader<'_>, out: &mut ImageWriter
     match wire {
         Wire::Date => {
             let x = r.le(3)?;
-            let civil = Civil { year: (x >> 9) as u16, month: (x >> 5 & 15) as u8, day: (x & 31) as u8, micros: 0 };
+            let civil =
+                Civil { year: (x >> 9) as u16, month: (x >> 5 & 15) as u8, day: (x & 31) as u8, micros: 0 };
             codec.civil(civil, out)
         }
         Wire::DateTime(digits) => {

@@ -56,7 +56,8 @@ impl Statement {
         let same = |a: &str, b: &str| if fold { a.eq_ignore_ascii_case(b) } else { a == b };
         self.words.iter().enumerate().any(|(i, word)| {
             let qualified = i >= 2 && self.words[i - 1] == ".";
-            let place = if qualified { same(&self.words[i - 2], schema) } else { default == schema.as_bytes() };
+            let place =
+                if qualified { same(&self.words[i - 2], schema) } else { default == schema.as_bytes() };
             place && same(word, table)
         })
     }
@@ -94,7 +95,8 @@ fn words(text: &str) -> Vec<String> {
                 after
             }
             c if c.is_alphanumeric() || c == '_' || c == '$' => {
-                let end = rest.find(|c: char| !(c.is_alphanumeric() || c == '_' || c == '$')).unwrap_or(rest.len());
+                let end =
+                    rest.find(|c: char| !(c.is_alphanumeric() || c == '_' || c == '$')).unwrap_or(rest.len());
                 found.push(rest[..end].to_owned());
                 &rest[end..]
             }
@@ -142,7 +144,9 @@ mod tests {
 
     #[test]
     fn a_table_is_named_with_and_without_its_schema() {
-        let names = |text: &str, default: &[u8]| Statement::parse(text.as_bytes()).names("shop", "my`t", default, false);
+        let names = |text: &str, default: &[u8]| {
+            Statement::parse(text.as_bytes()).names("shop", "my`t", default, false)
+        };
         assert!(names("TRUNCATE TABLE `my``t`", b"shop"));
         assert!(names("TRUNCATE `shop`.`my``t`", b"other"));
         assert!(!names("TRUNCATE `my``t`", b"other"));

@@ -10,7 +10,10 @@ pub(crate) enum Wire {
     Int(u8),
     Float,
     Double,
-    Decimal { precision: u8, scale: u8 },
+    Decimal {
+        precision: u8,
+        scale: u8,
+    },
     Year,
     Date,
     /// With digits of fraction.
@@ -28,7 +31,9 @@ pub(crate) enum Wire {
     /// Octets of the mask.
     Set(u8),
     /// Text or octets behind a length; `most` octets.
-    Var { most: u32 },
+    Var {
+        most: u32,
+    },
     /// Text or octets behind a length of so many octets.
     Blob(u8),
     Json(u8),
@@ -70,7 +75,9 @@ impl TableMap {
     pub fn parse(event: &[u8]) -> Result<TableMap, Fault> {
         let (schema, table) = TableMap::names(event)?;
         let mut r = Reader(event.get(8 + 1 + schema.len() + 1 + 1 + table.len() + 1..).unwrap_or_default());
-        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).map_err(|_| Fault::new("a table's name is not UTF-8"));
+        let text = |bytes: &[u8]| {
+            String::from_utf8(bytes.to_vec()).map_err(|_| Fault::new("a table's name is not UTF-8"))
+        };
         let count = usize::try_from(r.lenenc()?).map_err(|_| Fault::new("a malformed table map"))?;
         let types = r.take(count)?;
         let length = r.lenenc()? as usize;
@@ -181,10 +188,13 @@ impl Wire {
             (Codec::Decimal { precision, scale }, Wire::Decimal { precision: p, scale: s }) => {
                 (*precision, *scale) == (u16::from(p), u16::from(s))
             }
-            (Codec::Float32, Wire::Float) | (Codec::Float64, Wire::Double) | (Codec::Date, Wire::Date) => true,
-            (Codec::Text { .. } | Codec::UuidText(_) | Codec::JsonText(_) | Codec::Bytes { .. }, Wire::Var { most }) => {
-                octets.is_none_or(|n| n == u64::from(most))
+            (Codec::Float32, Wire::Float) | (Codec::Float64, Wire::Double) | (Codec::Date, Wire::Date) => {
+                true
             }
+            (
+                Codec::Text { .. } | Codec::UuidText(_) | Codec::JsonText(_) | Codec::Bytes { .. },
+                Wire::Var { most },
+            ) => octets.is_none_or(|n| n == u64::from(most)),
             (Codec::Text { .. } | Codec::JsonText(_) | Codec::Bytes { .. }, Wire::Blob(_)) => true,
             (Codec::Bits(n), Wire::Bit(m)) => *n == u32::from(m),
             (Codec::Time { fraction }, Wire::Time(f))

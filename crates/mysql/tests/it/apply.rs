@@ -3,7 +3,7 @@
 use crate::common::*;
 use std::sync::Arc;
 use tidelock_endpoint::{Checkpoint, Delta, ErrorKind, Target, Update};
-use tidelock_model::{DateTime, Decimal, ImageWriter, Image, Slot, Table, Value};
+use tidelock_model::{DateTime, Decimal, Image, ImageWriter, Slot, Table, Value};
 
 fn image(slots: &[Slot<'_>]) -> Vec<u8> {
     let mut out = Vec::new();
@@ -27,7 +27,11 @@ async fn commit(target: &mut dyn Target) {
     target.commit(&checkpoint, &[]).await.unwrap();
 }
 
-async fn upsert(target: &mut dyn Target, table: &Arc<Table>, values: &[Value<'_>]) -> tidelock_endpoint::Result<()> {
+async fn upsert(
+    target: &mut dyn Target,
+    table: &Arc<Table>,
+    values: &[Value<'_>],
+) -> tidelock_endpoint::Result<()> {
     let row = whole(values);
     target.begin("shop").await?;
     target.apply(&[Delta { upserts: vec![Image::from_bytes(&row)], ..Delta::new(table) }]).await.map(drop)
@@ -65,7 +69,11 @@ async fn what_is_not_sent_stays_even_where_the_server_would_renew_it() {
 async fn a_value_that_would_change_is_refused_with_its_column() {
     for kind in KINDS {
         let Some(db) = database(kind, "refused").await else { continue };
-        db.execute("CREATE TABLE t (id int primary key, d decimal(5,2), dt datetime, e enum('a'), c char(3))").await.unwrap();
+        db.execute(
+            "CREATE TABLE t (id int primary key, d decimal(5,2), dt datetime, e enum('a'), c char(3))",
+        )
+        .await
+        .unwrap();
         let table = table(&*endpoint(&db.url), "t").await;
         let mut target = target(&db.url).await;
         let null = Value::Null;

@@ -120,13 +120,19 @@ async fn a_large_transaction_comes_in_pieces() {
             .await
             .unwrap();
         db.execute("SET SESSION cte_max_recursion_depth=100000").await.ok();
-        db.execute("INSERT INTO t SELECT a.id*1000+b.id, a.n FROM t a JOIN t b WHERE a.id<=60").await.unwrap();
+        db.execute("INSERT INTO t SELECT a.id*1000+b.id, a.n FROM t a JOIN t b WHERE a.id<=60")
+            .await
+            .unwrap();
         let batches = tail.catch_up(&*endpoint).await;
         let changes: usize = batches.iter().map(|b| b.changes()).sum();
         assert_eq!(changes, 900 + 60 * 900, "{kind}");
         assert!(batches.iter().filter(|b| b.resume().is_none()).count() >= 2, "{kind}: it came in one piece");
         assert!(batches.iter().all(|b| b.bytes().len() < 2 << 20), "{kind}: a piece is too large");
-        let begins = batches.iter().flat_map(|b| b.records()).filter(|r| matches!(r, Ok(Record::Begin { .. }))).count();
+        let begins = batches
+            .iter()
+            .flat_map(|b| b.records())
+            .filter(|r| matches!(r, Ok(Record::Begin { .. })))
+            .count();
         assert_eq!((begins, batches.iter().map(|b| b.commits()).sum::<usize>()), (2, 2), "{kind}");
     }
 }
@@ -166,7 +172,9 @@ async fn reading_resumes_behind_every_commit() {
 async fn the_log_of_others_is_told_as_progress() {
     for kind in KINDS {
         let Some(db) = database(kind, "progress").await else { continue };
-        db.execute("CREATE TABLE t (id int primary key); CREATE TABLE other (id int primary key)").await.unwrap();
+        db.execute("CREATE TABLE t (id int primary key); CREATE TABLE other (id int primary key)")
+            .await
+            .unwrap();
         let endpoint = endpoint(&db.url);
         let mut tail = Tail::open(&*endpoint, &["t"]).await;
         db.execute("INSERT INTO other VALUES (1)").await.unwrap();
@@ -184,10 +192,14 @@ async fn an_origin_is_told_and_our_own_table_is_not() {
         let endpoint = endpoint(&db.url);
         let table = table(&*endpoint, "t").await;
         let mut target = endpoint.target("job").await.unwrap();
-        target.prepare("mysql", &[table.clone()]).await.unwrap();
+        target.prepare("mysql", std::slice::from_ref(&table)).await.unwrap();
         let mut tail = Tail::open(&*endpoint, &["t"]).await;
         let mut rows = RowsWriter::new(table.clone());
-        rows.row(|w| { w.value(&Value::Int(1)); Ok::<_, ()>(()) }).unwrap();
+        rows.row(|w| {
+            w.value(&Value::Int(1));
+            Ok::<_, ()>(())
+        })
+        .unwrap();
         let rows = rows.take();
         let images: Vec<_> = rows.images().map(|i| i.unwrap()).collect();
         target.begin("till").await.unwrap();
@@ -246,7 +258,8 @@ async fn a_consumer_that_stalls_is_held_back_and_loses_nothing() {
         let mut tail = Tail::open(&*endpoint, &["t"]).await;
         // More than channel and socket hold.
         for part in 0..60 {
-            let rows: Vec<String> = (0..2000).map(|i| format!("({}, REPEAT('y', 200))", part * 2000 + i)).collect();
+            let rows: Vec<String> =
+                (0..2000).map(|i| format!("({}, REPEAT('y', 200))", part * 2000 + i)).collect();
             db.execute(&format!("INSERT INTO t VALUES {}", rows.join(","))).await.unwrap();
         }
         // The server's patience is a year here; what is waited for is some heartbeats that must not hurt.
@@ -273,7 +286,11 @@ async fn a_changed_table_stops_the_stream_when_its_old_rows_cannot_be_told() {
                 Err(error) => break error,
             }
         };
-        assert_eq!((error.kind, error.code), (ErrorKind::Precondition, "TL-MY-SCHEMA-CHANGED"), "{kind}: {error}");
+        assert_eq!(
+            (error.kind, error.code),
+            (ErrorKind::Precondition, "TL-MY-SCHEMA-CHANGED"),
+            "{kind}: {error}"
+        );
     }
 }
 
@@ -297,7 +314,9 @@ async fn a_table_that_changes_while_it_is_followed_is_described_anew() {
 async fn statements_in_place_of_rows_stop_the_stream() {
     for kind in KINDS {
         let Some(db) = database(kind, "statements").await else { continue };
-        db.execute("CREATE TABLE t (id int primary key); CREATE TABLE other (id int primary key)").await.unwrap();
+        db.execute("CREATE TABLE t (id int primary key); CREATE TABLE other (id int primary key)")
+            .await
+            .unwrap();
         let endpoint = endpoint(&db.url);
         let mut tail = Tail::open(&*endpoint, &["t"]).await;
         if db.execute("SET SESSION binlog_format='STATEMENT'").await.is_err() {
@@ -323,7 +342,11 @@ async fn a_prepared_xa_transaction_and_a_partial_json_update_stop_the_stream() {
         let endpoint = endpoint(&db.url);
         let mut tail = Tail::open(&*endpoint, &["t"]).await;
         let xid = db.name.clone();
-        db.execute(&format!("XA START '{xid}'; INSERT INTO t VALUES (1, '{{}}'); XA END '{xid}'; XA PREPARE '{xid}'")).await.unwrap();
+        db.execute(&format!(
+            "XA START '{xid}'; INSERT INTO t VALUES (1, '{{}}'); XA END '{xid}'; XA PREPARE '{xid}'"
+        ))
+        .await
+        .unwrap();
         let error = loop {
             if let Err(error) = tail.stream.next().await {
                 break error;
@@ -336,7 +359,11 @@ async fn a_prepared_xa_transaction_and_a_partial_json_update_stop_the_stream() {
         }
         db.execute("INSERT INTO t VALUES (2, JSON_OBJECT('a', REPEAT('x', 200), 'b', 1))").await.unwrap();
         let mut tail = Tail::open(&*endpoint, &["t"]).await;
-        db.execute("SET SESSION binlog_row_value_options='PARTIAL_JSON'; UPDATE t SET j=JSON_SET(j, '$.b', 2)").await.unwrap();
+        db.execute(
+            "SET SESSION binlog_row_value_options='PARTIAL_JSON'; UPDATE t SET j=JSON_SET(j, '$.b', 2)",
+        )
+        .await
+        .unwrap();
         let error = loop {
             if let Err(error) = tail.stream.next().await {
                 break error;
@@ -414,7 +441,9 @@ async fn a_snapshot_and_the_stream_meet_without_a_gap_and_tell_what_is_held() {
                 match record.unwrap() {
                     Record::Begin { at: place, .. } => at = place.to_owned(),
                     Record::Change(change) => {
-                        let Some(Value::Int(id)) = change.after.unwrap().slot(0).unwrap().value() else { panic!() };
+                        let Some(Value::Int(id)) = change.after.unwrap().slot(0).unwrap().value() else {
+                            panic!()
+                        };
                         let covered = endpoint.covers(mark, &at).unwrap();
                         let expected = if held.contains(&id) { Coverage::Held } else { Coverage::Past };
                         assert_eq!(covered, expected, "{kind}: row {id} at {at}, mark {mark}");

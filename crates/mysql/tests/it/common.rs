@@ -53,7 +53,8 @@ impl Tail {
         let head = self.source.head().await.unwrap();
         let mut batches = Vec::new();
         loop {
-            let batch = tokio::time::timeout(Duration::from_secs(30), self.stream.next()).await.unwrap().unwrap();
+            let batch =
+                tokio::time::timeout(Duration::from_secs(30), self.stream.next()).await.unwrap().unwrap();
             let reached = batch.resume().is_some_and(|r| endpoint.compare(r, &head).unwrap().is_ge());
             batches.push(batch);
             if reached {

@@ -51,7 +51,14 @@ async fn strict(url: &str, kind: Kind) {
     let texts: Vec<_> = rows.iter().map(|r| r[1].clone().unwrap()).collect();
     assert_eq!(texts, ["a\\\t", "two", "\\N"], "{kind}");
     assert_eq!(target.checkpoints().await.unwrap().len(), 2);
-    assert_eq!(db_session.value("SELECT count(*) FROM tidelock_checkpoint WHERE origin IS NOT NULL").await.unwrap().as_deref(), Some("0"));
+    assert_eq!(
+        db_session
+            .value("SELECT count(*) FROM tidelock_checkpoint WHERE origin IS NOT NULL")
+            .await
+            .unwrap()
+            .as_deref(),
+        Some("0")
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -105,5 +112,36 @@ async fn an_upsert_never_replaces_another_row_by_its_unique_value_or_its_letter_
         assert_eq!(db.value("SELECT n FROM u").await.unwrap().as_deref(), Some("taken"));
         assert_eq!(db.value("SELECT n FROM c").await.unwrap().as_deref(), Some("small"));
         assert_eq!(case.name, TableName::new("c"));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_row_larger_than_the_server_takes_is_the_rows_fault_and_a_large_one_arrives() {
+    for kind in KINDS {
+        let options = Options::default().with("max_allowed_packet", "4194304");
+        let Some(private) = private_server(kind, options).await else { continue };
+        let db = private.server.fresh_database("packets").await;
+        db.execute("CREATE TABLE t (id int primary key, n longtext)").await.unwrap();
+        let endpoint = endpoint(&db.url);
+        let table = table(&*endpoint, "t").await;
+        let mut target = endpoint.target("job").await.unwrap();
+        target.prepare("mysql", &[]).await.unwrap();
+        let (large, larger) = ("x".repeat(3 << 20), "x".repeat(5 << 20));
+        let mut loader = target.loader().await.unwrap();
+        loader.begin(&table, WriteMode::Insert, "shop").await.unwrap();
+        loader.load(&pairs(&table, &[(1, &large)])).await.unwrap();
+        loader.commit(&mark("a")).await.unwrap();
+        let rows = pairs(&table, &[(2, &larger)]);
+        let upserts = rows.images().map(|i| i.unwrap()).collect();
+        target.begin("shop").await.unwrap();
+        let delta = tidelock_endpoint::Delta { upserts, ..tidelock_endpoint::Delta::new(&table) };
+        let error = target.apply(&[delta]).await.unwrap_err();
+        assert_eq!((error.kind, error.code), (ErrorKind::Row, "TL-MY-ROW-SIZE"), "{kind}");
+        target.rollback().await.unwrap();
+        assert_eq!(
+            db.value("SELECT sum(length(n)) FROM t").await.unwrap().as_deref(),
+            Some("3145728"),
+            "{kind}"
+        );
     }
 }

@@ -57,7 +57,9 @@ async fn a_table_of_another_engine_is_read_back_as_what_it_was() {
             };
             assert_eq!(made.data_type, same, "{kind}: {}", made.name);
             let default = |c: &Column| match &c.default {
-                Some(ColumnDefault::Literal(t)) if c.data_type == Type::Bool => Some((t == "true" || t == "1").to_string()),
+                Some(ColumnDefault::Literal(t)) if c.data_type == Type::Bool => {
+                    Some((t == "true" || t == "1").to_string())
+                }
                 Some(ColumnDefault::Literal(t)) => Some(t.trim_matches(['(', ')']).to_owned()),
                 Some(ColumnDefault::AutoIncrement) => Some("auto".into()),
                 Some(_) => Some("computed".into()),
@@ -68,7 +70,10 @@ async fn a_table_of_another_engine_is_read_back_as_what_it_was() {
         }
         assert_eq!(made.indexes.len(), 1, "{kind}");
         db.execute("INSERT INTO t (code) VALUES ('x')").await.unwrap();
-        let row = db.query("SELECT id, yes, name, price, abs(timestampdiff(second, at, utc_timestamp())) < 5 FROM t").await.unwrap();
+        let row = db
+            .query("SELECT id, yes, name, price, abs(timestampdiff(second, at, utc_timestamp())) < 5 FROM t")
+            .await
+            .unwrap();
         let row: Vec<_> = row[0].iter().map(|v| v.clone().unwrap()).collect();
         assert_eq!(row, ["1", "1", "it's", "0.00", "1"], "{kind}");
     }
@@ -76,7 +81,8 @@ async fn a_table_of_another_engine_is_read_back_as_what_it_was() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn tables_move_between_the_two_products_with_keys_indexes_and_defaults() {
-    for (from, to) in [(KINDS[0], KINDS[1]), (KINDS[1], KINDS[0]), (KINDS[0], KINDS[0]), (KINDS[1], KINDS[1])] {
+    for (from, to) in [(KINDS[0], KINDS[1]), (KINDS[1], KINDS[0]), (KINDS[0], KINDS[0]), (KINDS[1], KINDS[1])]
+    {
         let (Some(a), Some(b)) = (database(from, "from").await, database(to, "to").await) else { continue };
         a.execute(
             "CREATE TABLE p (id int unsigned auto_increment primary key, name varchar(50) NOT NULL DEFAULT 'it''s', price decimal(8,2) DEFAULT 1.50, \
@@ -94,10 +100,19 @@ async fn tables_move_between_the_two_products_with_keys_indexes_and_defaults() {
         assert!(target.finish("mysql", &tables).await.unwrap().is_empty(), "{from} to {to}");
         let made = crate::common::tables(&*other, &["p", "c"]).await;
         for (x, y) in tables.iter().zip(&made) {
-            assert_eq!((&x.name, &x.key, x.primary, &x.indexes), (&y.name, &y.key, y.primary, &y.indexes), "{from} to {to}");
+            assert_eq!(
+                (&x.name, &x.key, x.primary, &x.indexes),
+                (&y.name, &y.key, y.primary, &y.indexes),
+                "{from} to {to}"
+            );
             assert_eq!(x.foreign_keys, y.foreign_keys, "{from} to {to}");
             for (c, d) in x.columns.iter().zip(&y.columns) {
-                assert_eq!((&c.data_type, c.nullable, c.generated), (&d.data_type, d.nullable, d.generated), "{from} to {to}: {}", c.name);
+                assert_eq!(
+                    (&c.data_type, c.nullable, c.generated),
+                    (&d.data_type, d.nullable, d.generated),
+                    "{from} to {to}: {}",
+                    c.name
+                );
                 assert_eq!(c.default, d.default, "{from} to {to}: {}", c.name);
             }
         }
@@ -135,11 +150,17 @@ async fn inspect_tells_all_that_is_missing_at_once_with_what_mends_it() {
             "TL-MY-CHARSET",
             "TL-MY-ENGINE",
         ] {
-            let finding = found.iter().find(|f| f.code == code).unwrap_or_else(|| panic!("{kind}: {code} is missing: {found:?}"));
+            let finding = found
+                .iter()
+                .find(|f| f.code == code)
+                .unwrap_or_else(|| panic!("{kind}: {code} is missing: {found:?}"));
             assert!(finding.remedy.is_some(), "{kind}: {code} has no remedy");
         }
         let found = limited.inspect(&ask(Role::Target)).await.unwrap().findings;
-        assert!(found.iter().any(|f| f.code == "TL-MY-PRIVILEGE-WRITE" && f.severity == Severity::Error), "{kind}");
+        assert!(
+            found.iter().any(|f| f.code == "TL-MY-PRIVILEGE-WRITE" && f.severity == Severity::Error),
+            "{kind}"
+        );
         let root = endpoint(&db.url).inspect(&ask(Role::Target)).await.unwrap().findings;
         assert!(root.iter().all(|f| f.severity != Severity::Error), "{kind}: {root:?}");
         db.execute(&format!("DROP USER {user}@'%'")).await.unwrap();

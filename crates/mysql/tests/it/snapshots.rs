@@ -8,7 +8,9 @@ use tidelock_testkit::{Database, Kind, lab::Options, private_server, server};
 /// The url of a new user with these rights.
 async fn user(db: &Database, name: &str, identified: &str, grants: &[String]) -> String {
     let name = format!("{name}{}", std::process::id());
-    db.execute(&format!("DROP USER IF EXISTS {name}@'%'; CREATE USER {name}@'%' {identified}")).await.unwrap();
+    db.execute(&format!("DROP USER IF EXISTS {name}@'%'; CREATE USER {name}@'%' {identified}"))
+        .await
+        .unwrap();
     for grant in grants {
         db.execute(&format!("GRANT {grant} TO {name}@'%'")).await.unwrap();
     }
@@ -59,7 +61,9 @@ async fn without_the_right_to_hold_commits_back_nothing_is_lost_and_nothing_wron
                 .iter()
                 .flat_map(|b| b.records())
                 .filter_map(|r| match r.unwrap() {
-                    tidelock_model::Record::Begin { at, .. } => Some(endpoint.covers(snapshot.mark(), at).unwrap()),
+                    tidelock_model::Record::Begin { at, .. } => {
+                        Some(endpoint.covers(snapshot.mark(), at).unwrap())
+                    }
                     _ => None,
                 })
                 .collect();
@@ -85,7 +89,8 @@ async fn composite_and_sparse_keys_are_cut_and_read_once() {
         let endpoint = endpoint(&db.url);
         let table = table(&*endpoint, "t").await;
         let rows = snapshot_rows(&*endpoint, &table, 7).await;
-        let all: Vec<String> = rows.iter().flat_map(|r| r.images()).map(|i| shown(&table, i.unwrap())).collect();
+        let all: Vec<String> =
+            rows.iter().flat_map(|r| r.images()).map(|i| shown(&table, i.unwrap())).collect();
         assert_eq!(all.len(), count, "{kind}");
         assert_eq!(all.iter().collect::<BTreeSet<_>>().len(), count, "{kind}");
     }
@@ -98,7 +103,8 @@ async fn every_tls_mode_and_password_plugin_connects_or_says_why_not() {
         let ca = server(kind).unwrap().ca_file.clone();
         let local = db.url.replace("127.0.0.1", "localhost");
         let connect = async |url: &str, mode, ca: Option<std::path::PathBuf>| {
-            let config = EndpointConfig { name: "shop".into(), url: url.into(), tls: TlsOptions { mode, ca } };
+            let config =
+                EndpointConfig { name: "shop".into(), url: url.into(), tls: TlsOptions { mode, ca } };
             tidelock_mysql::open(config).unwrap().source(CaptureKind::Log).await.map(drop)
         };
         for mode in [TlsMode::Disable, TlsMode::Prefer, TlsMode::Require] {
@@ -149,7 +155,10 @@ async fn a_purged_log_is_a_lost_position_and_a_server_that_comes_back_is_read_on
         assert_eq!(error.kind, ErrorKind::Unavailable, "{kind}: {error}");
         private.restart().unwrap();
         let mut session = db.session().await.unwrap();
-        session.execute("INSERT INTO t VALUES (2); FLUSH BINARY LOGS; INSERT INTO t VALUES (3)").await.unwrap();
+        session
+            .execute("INSERT INTO t VALUES (2); FLUSH BINARY LOGS; INSERT INTO t VALUES (3)")
+            .await
+            .unwrap();
         let mut source = endpoint.source(CaptureKind::Log).await.unwrap();
         tail.stream = source.stream(&names(&["t"]), &reached, &tail.prepared.server).await.unwrap();
         tail.source = source;
@@ -170,6 +179,10 @@ async fn a_purged_log_is_a_lost_position_and_a_server_that_comes_back_is_read_on
             tokio::time::sleep(std::time::Duration::from_millis(50)).await;
         }
         let error = tail.source.stream(&names(&["t"]), &reached, &tail.prepared.server).await.err().unwrap();
-        assert_eq!((error.kind, error.code), (ErrorKind::PositionLost, "TL-MY-LOG-PURGED"), "{kind}: {error}");
+        assert_eq!(
+            (error.kind, error.code),
+            (ErrorKind::PositionLost, "TL-MY-LOG-PURGED"),
+            "{kind}: {error}"
+        );
     }
 }

@@ -38,7 +38,8 @@ const JSON_NUMBERS: &str = "{\"n\": [0, 32767, 32768, -32769, 2147483648, 429496
     0.0000001, 123456789012345680, -0.0]}";
 
 async fn insert(db: &tidelock_testkit::Database, table: &str) {
-    let settings = "SET NAMES utf8mb4; SET time_zone='+00:00', sql_mode='STRICT_ALL_TABLES,ALLOW_INVALID_DATES'";
+    let settings =
+        "SET NAMES utf8mb4; SET time_zone='+00:00', sql_mode='STRICT_ALL_TABLES,ALLOW_INVALID_DATES'";
     db.execute(settings).await.unwrap();
     for row in ROWS {
         db.execute(&format!("INSERT INTO {table} VALUES ({row})")).await.unwrap();
@@ -79,7 +80,12 @@ fn same(table: &Table, a: &BTreeMap<i64, Vec<u8>>, b: &BTreeMap<i64, Vec<u8>>, w
 }
 
 /// Loads and upserts the rows into tables that we make, and reads them back.
-async fn through_us(endpoint: &dyn Endpoint, table: &Arc<Table>, rows: &[Rows], load: bool) -> BTreeMap<i64, Vec<u8>> {
+async fn through_us(
+    endpoint: &dyn Endpoint,
+    table: &Arc<Table>,
+    rows: &[Rows],
+    load: bool,
+) -> BTreeMap<i64, Vec<u8>> {
     let name = if load { "loaded" } else { "applied" };
     let made = Arc::new(Table { name: tidelock_model::TableName::new(name), ..(**table).clone() });
     let mut target = endpoint.target("job").await.unwrap();
@@ -167,10 +173,16 @@ async fn edge_values_are_what_they_were_meant_to_be() {
             (1, "st", "one,drei"),
             (1, "e", "it's"),
             (1, "z", "1.50"),
-            (4, "j", match kind {
-                Kind::Mysql97 => JSON_NUMBERS,
-                _ => "{\"n\": [0, 32767, 32768, -32769, 2147483648, 4294967296, 9223372036854775807, 18446744073709551615, 1e20, 1.0, 1e-7, 123456789012345680, -0.0]}",
-            }),
+            (
+                4,
+                "j",
+                match kind {
+                    Kind::Mysql97 => JSON_NUMBERS,
+                    _ => {
+                        "{\"n\": [0, 32767, 32768, -32769, 2147483648, 4294967296, 9223372036854775807, 18446744073709551615, 1e20, 1.0, 1e-7, 123456789012345680, -0.0]}"
+                    }
+                },
+            ),
         ] {
             assert_eq!(value(id, column), expected, "{kind}: row {id}, column {column}");
         }
@@ -211,10 +223,16 @@ async fn json_of_mysql_is_rendered_letter_for_letter_as_the_server_prints_it() {
         rows.push(format!("({id}, '[{}]')", doubles.join(",")));
     }
     // Large objects and arrays have wider offsets; opaque values are of SQL types.
-    rows.push("(1000, JSON_OBJECT('k', REPEAT('x', 70000), 'l', JSON_ARRAY(1, 70000, 5000000000, 'y'), 'm', true))".into());
+    rows.push(
+        "(1000, JSON_OBJECT('k', REPEAT('x', 70000), 'l', JSON_ARRAY(1, 70000, 5000000000, 'y'), 'm', true))"
+            .into(),
+    );
     rows.push("(1001, JSON_ARRAY(CAST('2024-02-29 12:00:00.5' AS DATETIME(6)), CAST('2024-02-29' AS DATE), CAST('-12:30:00.25' AS TIME(6)), CAST(-12.340 AS DECIMAL(10,3)), \
         b'101', x'00ff', CAST(0 AS DECIMAL(5,2)), -0.0))".into());
-    rows.push("(1002, '{\"\": {\"\": []}, \"ü\": \"\\\\u0000\\\\u001f\\\\b\\\\f\\\\n\\\\r\\\\t\\\\\\\\/\\\\\"\"}')".into());
+    rows.push(
+        "(1002, '{\"\": {\"\": []}, \"ü\": \"\\\\u0000\\\\u001f\\\\b\\\\f\\\\n\\\\r\\\\t\\\\\\\\/\\\\\"\"}')"
+            .into(),
+    );
     rows.push("(1003, 'null'), (1004, 'true'), (1005, '-32768'), (1006, '[]')".into());
     db.execute("SET NAMES utf8mb4").await.unwrap();
     db.execute(&format!("INSERT INTO t VALUES {}", rows.join(","))).await.unwrap();
@@ -232,15 +250,28 @@ async fn uuids_of_mariadb_are_put_in_order_whatever_their_version() {
     let endpoint = endpoint(&db.url);
     let mut tail = Tail::open(&*endpoint, &["t"]).await;
     let mut dice = Dice(42);
-    let mut rows = vec!["(0, '00000000-0000-0000-0000-000000000000')".to_owned(), "(1, 'ffffffff-ffff-ffff-ffff-ffffffffffff')".to_owned()];
+    let mut rows = vec![
+        "(0, '00000000-0000-0000-0000-000000000000')".to_owned(),
+        "(1, 'ffffffff-ffff-ffff-ffff-ffffffffffff')".to_owned(),
+    ];
     for id in 2..6000 {
         let hex = format!("{:016x}{:016x}", dice.next(), dice.next());
         let version = id % 16;
-        rows.push(format!("({id}, '{}-{}-{version:x}{}-{}-{}')", &hex[..8], &hex[8..12], &hex[13..16], &hex[16..20], &hex[20..]));
+        rows.push(format!(
+            "({id}, '{}-{}-{version:x}{}-{}-{}')",
+            &hex[..8],
+            &hex[8..12],
+            &hex[13..16],
+            &hex[16..20],
+            &hex[20..]
+        ));
     }
     // What the server does not take for a UUID becomes NULL.
     db.execute(&format!("INSERT IGNORE INTO t VALUES {}", rows.join(","))).await.unwrap();
-    assert_ne!(db.value("SELECT count(*) > 4000 FROM t WHERE u IS NOT NULL").await.unwrap().as_deref(), Some("0"));
+    assert_ne!(
+        db.value("SELECT count(*) > 4000 FROM t WHERE u IS NOT NULL").await.unwrap().as_deref(),
+        Some("0")
+    );
     let streamed = inserted(&tail.catch_up(&*endpoint).await);
     let table = table(&*endpoint, "t").await;
     same(&table, &of_rows(&snapshot_rows(&*endpoint, &table, 1000).await), &streamed, "uuid");
