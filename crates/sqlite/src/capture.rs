@@ -25,7 +25,7 @@
 use crate::catalogue::{self, Found, carried};
 use crate::names::{CHANGE, LAYOUT, META, ORIGIN, REPLACED, ident, literal};
 use crate::triggers::{self, STAMP};
-use crate::{error, identity, schema};
+use crate::{error, schema};
 use rusqlite::{Connection, OptionalExtension};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -64,10 +64,10 @@ pub fn is_set_up(db: &Connection) -> Result<bool> {
 pub fn set_up(db: &Connection, tables: &[TableName]) -> Result<bool> {
     let created = !is_set_up(db)?;
     let what = || error::sql("setting up the capture");
-    identity::ensure(db).map_err(what())?;
     db.execute_batch(&schema::origin_table()).map_err(what())?;
     db.execute_batch(&format!(
-        "CREATE TABLE IF NOT EXISTS {LAYOUT} (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL, current INTEGER NOT NULL, layout TEXT NOT NULL);
+        "CREATE TABLE IF NOT EXISTS {META} (name TEXT NOT NULL PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+         CREATE TABLE IF NOT EXISTS {LAYOUT} (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL, current INTEGER NOT NULL, layout TEXT NOT NULL);
          CREATE TABLE IF NOT EXISTS {REPLACED} (layout INTEGER NOT NULL);
          CREATE TABLE IF NOT EXISTS {CHANGE} (seq INTEGER PRIMARY KEY AUTOINCREMENT, layout INTEGER NOT NULL, op INTEGER NOT NULL, origin TEXT, time INTEGER NOT NULL)"
     ))

@@ -15,7 +15,7 @@ pub async fn inspect(path: &Path, ask: &Ask) -> Result<Inspection> {
     let mut findings = Vec::new();
     place(path, ask.role, &mut findings);
     if !path.exists() {
-        let server = identity::of_path(path);
+        let server = identity::of(path);
         return Ok(Inspection { server, tables: Vec::new(), findings });
     }
     let (ask, path) = (ask.clone(), path.to_owned());
@@ -27,7 +27,7 @@ pub async fn inspect(path: &Path, ask: &Ask) -> Result<Inspection> {
                 Finding::new(Severity::Error, e.code, path.display().to_string(), message)
                     .remedy("point the URL at another file"),
             );
-            return Ok(Inspection { server: identity::of_path(&path), tables: Vec::new(), findings });
+            return Ok(Inspection { server: identity::of(&path), tables: Vec::new(), findings });
         }
         Err(e) => return Err(e),
     };
@@ -40,7 +40,7 @@ pub async fn inspect(path: &Path, ask: &Ask) -> Result<Inspection> {
 }
 
 fn look(db: &Connection, path: &Path, ask: &Ask, mut findings: Vec<Finding>) -> rusqlite::Result<Inspection> {
-    let server = identity::of_file(db, path)?;
+    let server = identity::of(path);
     let catalogue::Listed { tables: mut names, others } = catalogue::list(db)?;
     if let Some(asked) = &ask.tables {
         let wanted = |name: &String| asked.iter().any(|t| t.schema.is_none() && t.name == *name);

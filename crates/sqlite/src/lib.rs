@@ -37,6 +37,7 @@ mod target;
 mod triggers;
 mod types;
 mod verdict;
+mod wal;
 
 use async_trait::async_trait;
 use session::{Open, Session};

@@ -8,7 +8,7 @@ pub const LAYOUT: &str = "tidelock_layout";
 pub const REPLACED: &str = "tidelock_replaced";
 /// Where the running transaction's changes were first made.
 pub const ORIGIN: &str = "tidelock_origin";
-/// The file's identity.
+/// What the capture remembers.
 pub const META: &str = "tidelock_meta";
 /// How far jobs that write here have come.
 pub const CHECKPOINT: &str = "tidelock_checkpoint";

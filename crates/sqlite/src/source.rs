@@ -42,8 +42,7 @@ impl Source for FileSource {
                 set_wal(db)?;
                 writing(db, |db| {
                     let created = capture::set_up(db, &tables)?;
-                    let server =
-                        identity::of_file(db, &path).map_err(error::sql("reading the file's identity"))?;
+                    let server = identity::of(&path);
                     let extent = capture::extent(db)?.ok_or_else(gone)?;
                     Ok(Prepared { server, created, start: extent.start.position() })
                 })
@@ -123,7 +122,7 @@ fn lost(found: String) -> EndpointError {
 
 /// Whether the history still leads on from `after`, in the file where it was recorded.
 pub fn resumable(db: &Connection, path: &Path, after: Place, server: &ServerIdentity) -> Result<()> {
-    let here = identity::of_file(db, path).map_err(error::sql("reading the file's identity"))?;
+    let here = identity::of(path);
     if here.id != server.id {
         return Err(lost(format!(
             "the position was recorded in file {}, and this is file {}",

@@ -4,9 +4,9 @@
 //! into a bounded channel: `next` only takes from the channel, so dropping it loses nothing, and a slow consumer holds the thread back, not the writers of the file.
 //!
 //! SQLite tells no transaction's bounds to triggers. But commits are atomic and the numbers follow their order, so what one look finds, from the last number seen to the highest there is,
-//! is a run of whole transactions, handed out as one. Live, that is mostly one transaction; after a pause it may be many. The highest number is fixed when the run begins: what is
-//! committed later belongs to the next run, however long handing out this one takes. A run is split where the origin changes, because what tidelock
-//! brought here came in a transaction of its own.
+//! is a run of whole transactions. It is split where the write-ahead log still knows that a commit ended (see `wal`), and where the origin changes, because what tidelock
+//! brought here came in a transaction of its own; what cannot be told apart is handed out as one. The highest number is fixed when the run begins: what is
+//! committed later belongs to the next run, however long handing out this one takes.
 
 use crate::capture::{self, DELETE, INSERT, TRUNCATE, UPDATE};
 use crate::error;
@@ -15,9 +15,10 @@ use crate::position::{Place, span};
 use crate::rows::image;
 use crate::session::{Open, connect};
 use crate::source::{head, reading};
+use crate::wal::Log;
 use async_trait::async_trait;
 use rusqlite::{Connection, Row};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -53,6 +54,8 @@ impl FileStream {
             last: after,
             durable: durable.clone(),
             forgotten: 0,
+            log: Log::of(path),
+            root: 0,
         };
         let open = Open::Existing(path.to_owned());
         let thread = move || {
@@ -90,6 +93,9 @@ struct Follower {
     last: Place,
     durable: Arc<AtomicI64>,
     forgotten: i64,
+    log: Log,
+    /// The page of `sqlite_sequence`.
+    root: u32,
 }
 
 type Sender = mpsc::Sender<Result<Batch>>;
@@ -122,7 +128,10 @@ impl Follower {
             return Err(EndpointError::new(ErrorKind::PositionLost, "TL-SQLITE-POSITION-LOST", message)
                 .hint("the file was replaced or cleaned up; copy anew with `tidelock sync --full`"));
         }
-        let mut run = Run { writer: BatchWriter::new(), origin: None, end, scratch: String::new() };
+        self.log.read(self.root, CHANGE);
+        let ends = self.log.ends(self.last.seq, end.seq);
+        let mut run =
+            Run { writer: BatchWriter::new(), origin: None, ends: ends.into(), end, scratch: String::new() };
         while self.last.seq < end.seq {
             reading(db, |db| self.piece(db, &mut run))?;
             if self.last.seq == end.seq {
@@ -165,6 +174,8 @@ impl Follower {
         let wanted = |table: &Arc<Table>| self.tables.contains(&table.name);
         self.layouts =
             capture::layouts(db)?.into_iter().map(|(id, t)| (id, Some(t).filter(wanted))).collect();
+        let sql = "SELECT rootpage FROM sqlite_schema WHERE name = 'sqlite_sequence'";
+        self.root = db.query_row(sql, [], |row| row.get(0)).map_err(error::sql("reading the schema"))?;
         self.schema = pragma(db, "schema_version")?;
         Ok(())
     }
@@ -177,6 +188,7 @@ impl Follower {
         let mut rows = statement.query((self.last.seq, run.end.seq)).map_err(what())?;
         while let Some(row) = rows.next().map_err(what())? {
             let place = Place { seq: row.get(0).map_err(what())?, time: row.get(4).map_err(what())? };
+            run.passed(self.last);
             let layout: i64 = row.get(1).map_err(what())?;
             let table = self.layouts.get(&layout).ok_or_else(|| unknown(place, "layout", layout))?;
             if let Some(table) = table {
@@ -222,6 +234,8 @@ impl Follower {
 struct Run {
     writer: BatchWriter,
     origin: Option<String>,
+    /// Numbers at which a commit ended.
+    ends: VecDeque<i64>,
     end: Place,
     scratch: String,
 }
@@ -237,7 +251,8 @@ impl Run {
             self.end(before);
         }
         if !self.writer.in_transaction() {
-            self.writer.begin(&span(place.seq, self.end.seq), origin, place.time);
+            let name = origin.map(|o| o.split_once(' ').map_or(o, |(_, name)| name));
+            self.writer.begin(&span(place.seq, self.last()), name, place.time);
             self.origin = origin.map(str::to_owned);
         }
         let op: i64 = row.get(2).map_err(what())?;
@@ -259,6 +274,23 @@ impl Run {
             }
             other => Err(unknown(place, "operation", other)),
         }
+    }
+
+    /// Everything up to `place` was read: a commit may have ended there.
+    fn passed(&mut self, place: Place) {
+        let mut ended = false;
+        while self.ends.front().is_some_and(|end| *end <= place.seq) {
+            self.ends.pop_front();
+            ended = true;
+        }
+        if ended {
+            self.end(place);
+        }
+    }
+
+    /// The last number that a transaction beginning here may have.
+    fn last(&self) -> i64 {
+        self.ends.front().copied().unwrap_or(self.end.seq)
     }
 
     fn end(&mut self, place: Place) {

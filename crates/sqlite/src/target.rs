@@ -8,7 +8,7 @@ use crate::load::FileLoader;
 use crate::names::{CHECKPOINT, ORIGIN, ident};
 use crate::real;
 use crate::session::{Open, Session, set_wal, writing};
-use crate::{error, identity, rows, schema};
+use crate::{error, rows, schema};
 use async_trait::async_trait;
 use rusqlite::Connection;
 use std::path::{Path, PathBuf};
@@ -59,10 +59,7 @@ impl Target for FileTarget {
             .await?
             .run(move |db| {
                 set_wal(db)?;
-                writing(db, |db| {
-                    identity::ensure(db).map_err(error::sql("marking the file"))?;
-                    run(db, schema::tables(db, &from, &tables)?)
-                })
+                writing(db, |db| run(db, schema::tables(db, &from, &tables)?))
             })
             .await
     }
@@ -160,11 +157,13 @@ fn checkpoints(db: &Connection, job: &str) -> Result<Vec<Checkpoint>> {
     rows.and_then(|rows| rows.collect()).map_err(what())
 }
 
-/// Takes the write lock and names the origin.
+/// Takes the write lock and names the origin, behind a random word that tells this transaction from the next one of the same origin.
 pub fn begin(db: &Connection, origin: &str) -> Result<()> {
     db.execute_batch("BEGIN IMMEDIATE").map_err(error::sql("beginning a transaction"))?;
     let named = db
-        .prepare_cached(&format!("INSERT OR REPLACE INTO {ORIGIN} (id, origin) VALUES (1, ?1)"))
+        .prepare_cached(&format!(
+            "INSERT OR REPLACE INTO {ORIGIN} (id, origin) VALUES (1, lower(hex(randomblob(4))) || ' ' || ?1)"
+        ))
         .and_then(|mut statement| statement.execute([origin]));
     if let Err(e) = named {
         db.execute_batch("ROLLBACK").map_err(error::sql("rolling back"))?;

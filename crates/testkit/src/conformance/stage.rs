@@ -35,6 +35,10 @@ impl Stage {
 
     /// With `items` tables of these names.
     pub(crate) async fn with(self, tables: &[&str]) -> Result<Stage> {
+        if self.kind() == Kind::Sqlite {
+            // Its log keeps every commit while this connection is open: those that it no longer knows come as one transaction.
+            self.sql("PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = 0").await?;
+        }
         for table in tables {
             self.sql(&dialect::items(self.kind(), table)).await?;
         }
