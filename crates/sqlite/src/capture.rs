@@ -13,8 +13,9 @@
 //! ```
 //!
 //! One table for all, so that its numbers are the commit order of the file (SQLite has one writer at a time) and a reader reads one range. It is as wide as twice the
-//! widest table; a NULL at the end costs one byte. Measured with 3.40, eight columns, 1,000 rows a transaction: 275–340 k inserts/s without triggers, 134–148 k with
-//! this (AUTOINCREMENT, origin and time add nothing that can be measured), 122 k with the watch over replaced rows, 94 k with `quote()`.
+//! widest table; a NULL at the end costs one byte. Measured from Python's 3.40, eight columns, 1,000 rows a transaction: 440 k inserts/s and 615 k updates/s without triggers, 142 k and
+//! 156 k with them; with a second unique index 310 k and 120 k inserts/s. An encoding by `quote()` came to two thirds of this; AUTOINCREMENT, origin and time add nothing that can be told
+//! from noise, the watch over replaced rows a tenth. Commit to `next`: 2.8 ms in the middle, 5.3 ms at the 99th percentile, at 300 commits a second.
 //!
 //! `REPLACE` removes rows without firing delete triggers. So a BEFORE trigger notes the rows that stand where the new one wants to go, and the AFTER trigger, which only fires when the
 //! row was stored, records those as deleted that are gone. (`INSERT OR IGNORE` leaves notes behind that nothing comes of: those rows are still there.)

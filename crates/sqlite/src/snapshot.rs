@@ -30,18 +30,22 @@ pub struct FileSnapshot {
 }
 
 impl FileSnapshot {
-    /// Opens the same view `readers` times.
+    /// Opens the same view `readers` times; once, for all readers, where the file cannot be locked because it is read-only.
     pub async fn open(path: &Path, readers: usize) -> Result<FileSnapshot> {
         let open = || Session::open(Open::Existing(path.to_owned()));
+        let mut readers = readers.max(1);
         let guard = if readers > 1 { Some(open().await?) } else { None };
         let begin = |db: &mut Connection| {
             db.execute_batch("BEGIN IMMEDIATE").map_err(error::sql("holding writers off for a moment"))
         };
         if let Some(guard) = &guard {
-            guard.run(begin).await?;
+            match guard.run(begin).await {
+                Err(e) if e.code == "TL-SQLITE-READ-ONLY" => readers = 1,
+                other => other?,
+            }
         }
         let mut sessions = Vec::new();
-        for _ in 0..readers.max(1) {
+        for _ in 0..readers {
             let session = open().await?;
             session
                 .run(|db| {
@@ -50,6 +54,13 @@ impl FileSnapshot {
                 })
                 .await?;
             sessions.push(session);
+        }
+        if let Some(guard) = guard {
+            let end = |db: &mut Connection| match db.is_autocommit() {
+                true => Ok(()),
+                false => db.execute_batch("ROLLBACK").map_err(error::sql("letting writers go on")),
+            };
+            guard.run(end).await?;
         }
         let mark = sessions[0].run(|db| head(db)).await?.position();
         Ok(FileSnapshot { mark, sessions, next: AtomicUsize::new(0) })

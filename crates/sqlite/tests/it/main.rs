@@ -1,4 +1,13 @@
-//! Against real files, with other connections writing them at the same time.
+//! Against real files, with other connections and processes writing them at the same time.
 #![allow(clippy::unwrap_used)]
 
+mod capturing;
+mod chinook;
 mod conformance;
+mod inspecting;
+mod other_process;
+mod resuming;
+mod schema_changes;
+mod values;
+mod world;
+mod writing;
