@@ -87,7 +87,7 @@ struct Follower {
     tables: Vec<TableName>,
     /// Layout → its table, `None` for tables that nobody asked for.
     layouts: BTreeMap<i64, Option<Arc<Table>>>,
-    /// `PRAGMA schema_version` at the last look.
+    /// `PRAGMA schema_version` when the triggers were last found right.
     schema: i64,
     /// Behind this place reading goes on.
     last: Place,
@@ -121,8 +121,14 @@ impl Follower {
 
     /// Reads everything committed so far and hands it out.
     fn look(&mut self, db: &Connection, send: &Sender) -> Result<()> {
-        self.mind_schema(db)?;
-        let end = head(db)?;
+        // Nothing up to `end` was written under a layout that came after the look at the schema.
+        let end = loop {
+            self.mind_schema(db)?;
+            let end = head(db)?;
+            if pragma(db, "schema_version")? == self.schema {
+                break end;
+            }
+        };
         if end.seq < self.last.seq {
             let message = format!("reading changes: the change table ends at {end}, before {}", self.last);
             return Err(EndpointError::new(ErrorKind::PositionLost, "TL-SQLITE-POSITION-LOST", message)
@@ -147,36 +153,31 @@ impl Follower {
         Ok(())
     }
 
-    /// A changed schema may have taken columns or triggers from under us.
+    /// A changed schema may have taken columns or triggers from under us, since the capture was prepared too.
     fn mind_schema(&mut self, db: &Connection) -> Result<()> {
         let version = pragma(db, "schema_version")?;
         if version == self.schema {
             return Ok(());
         }
-        if self.schema != -1 || !capture::is_set_up(db)? {
-            let tables = self.tables.clone();
-            let missing = crate::session::writing(db, |db| {
-                if !capture::is_set_up(db)? {
-                    let message = "reading changes: the change table is not there any more";
-                    return Err(EndpointError::new(
-                        ErrorKind::PositionLost,
-                        "TL-SQLITE-POSITION-LOST",
-                        message,
-                    )
+        let tables = self.tables.clone();
+        let missing = crate::session::writing(db, |db| {
+            if !capture::is_set_up(db)? {
+                let message = "reading changes: the change table is not there any more";
+                return Err(EndpointError::new(ErrorKind::PositionLost, "TL-SQLITE-POSITION-LOST", message)
                     .hint("the capture was cleaned up; copy anew with `tidelock sync --full`"));
-                }
-                capture::ensure(db, &tables)
-            })?;
-            for table in missing {
-                tracing::warn!(%table, "a table that is captured was dropped; its rows stay where they were copied to");
             }
+            let missing = capture::ensure(db, &tables)?;
+            self.schema = pragma(db, "schema_version")?;
+            Ok(missing)
+        })?;
+        for table in missing {
+            tracing::warn!(%table, "a table that is captured was dropped; its rows stay where they were copied to");
         }
         let wanted = |table: &Arc<Table>| self.tables.contains(&table.name);
         self.layouts =
             capture::layouts(db)?.into_iter().map(|(id, t)| (id, Some(t).filter(wanted))).collect();
         let sql = "SELECT rootpage FROM sqlite_schema WHERE name = 'sqlite_sequence'";
         self.root = db.query_row(sql, [], |row| row.get(0)).map_err(error::sql("reading the schema"))?;
-        self.schema = pragma(db, "schema_version")?;
         Ok(())
     }
 

@@ -68,3 +68,17 @@ async fn a_new_index_and_a_vacuum_disturb_nothing() {
     db.execute_batch("REPLACE INTO t VALUES ('c', 2)").unwrap();
     assert_eq!(follower.changes(2).await, ["D t: Text(\"b\"), Int(2)", "I t: Text(\"c\"), Int(2)"]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tables_may_join_the_capture_while_it_runs() {
+    let world = World::new("CREATE TABLE t0 (id INTEGER PRIMARY KEY)");
+    let mut follower = world.follow(&["t0"]).await;
+    let db = world.writer();
+    for n in 1..20 {
+        db.execute_batch(&format!("CREATE TABLE t{n} (id INTEGER PRIMARY KEY, x{n})")).unwrap();
+        world.captured(&[&format!("t{n}")]).await;
+        db.execute_batch(&format!("INSERT INTO t{n} VALUES (1, 2); INSERT INTO t0 VALUES ({n})")).unwrap();
+    }
+    let expected: Vec<_> = (1..20).map(|n| format!("I t0: Int({n})")).collect();
+    assert_eq!(follower.changes(19).await, expected);
+}
