@@ -33,7 +33,14 @@ pub struct Delta<'a> {
 impl<'a> Delta<'a> {
     /// Nothing to do for `table`.
     pub fn new(table: &'a Arc<Table>) -> Self {
-        Delta { table, truncate: false, deletes: Vec::new(), updates: Vec::new(), upserts: Vec::new(), inserts: Vec::new() }
+        Delta {
+            table,
+            truncate: false,
+            deletes: Vec::new(),
+            updates: Vec::new(),
+            upserts: Vec::new(),
+            inserts: Vec::new(),
+        }
     }
 
     /// Number of rows touched.

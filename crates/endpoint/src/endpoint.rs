@@ -19,7 +19,10 @@ pub struct EndpointConfig {
 
 impl fmt::Debug for EndpointConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("EndpointConfig").field("name", &self.name).field("tls", &self.tls).finish_non_exhaustive()
+        f.debug_struct("EndpointConfig")
+            .field("name", &self.name)
+            .field("tls", &self.tls)
+            .finish_non_exhaustive()
     }
 }
 

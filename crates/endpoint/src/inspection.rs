@@ -76,7 +76,12 @@ pub struct Finding {
 
 impl Finding {
     /// A finding without a remedy.
-    pub fn new(severity: Severity, code: &'static str, subject: impl Into<String>, message: impl Into<String>) -> Self {
+    pub fn new(
+        severity: Severity,
+        code: &'static str,
+        subject: impl Into<String>,
+        message: impl Into<String>,
+    ) -> Self {
         Finding { severity, code, subject: subject.into(), message: message.into(), remedy: None }
     }
 

@@ -27,7 +27,7 @@ pub use delta::{Delta, Update};
 pub use endpoint::{Capabilities, CaptureKind, Cleanup, Endpoint, EndpointConfig, TlsMode, TlsOptions};
 pub use error::{EndpointError, ErrorKind};
 pub use inspection::{Ask, Finding, Inspection, Role, ServerIdentity, Severity};
-pub use source::{Chunk, ChunkReader, ChangeStream, Coverage, Prepared, Snapshot, Source};
+pub use source::{ChangeStream, Chunk, ChunkReader, Coverage, Prepared, Snapshot, Source};
 pub use target::{Applied, Checkpoint, Loader, Target, WriteMode};
 pub use verdict::Verdict;
 

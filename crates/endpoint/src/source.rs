@@ -31,7 +31,12 @@ pub trait Source: Send {
     /// Opens the stream behind `after`: every transaction committed later, none committed earlier. Only changes of `tables` are handed
     /// out. `server` is the identity at which `after` was recorded. A position that is no longer there, or another server, is
     /// `PositionLost`; it never starts elsewhere in silence.
-    async fn stream(&mut self, tables: &[TableName], after: &Position, server: &ServerIdentity) -> Result<Box<dyn ChangeStream>>;
+    async fn stream(
+        &mut self,
+        tables: &[TableName],
+        after: &Position,
+        server: &ServerIdentity,
+    ) -> Result<Box<dyn ChangeStream>>;
 
     /// Opens a consistent view of `tables`, held open until dropped, for up to `readers` readers.
     async fn snapshot(&mut self, tables: &[Arc<Table>], readers: usize) -> Result<Box<dyn Snapshot>>;

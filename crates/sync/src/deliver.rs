@@ -38,7 +38,7 @@ pub struct Delivery<'a> {
     /// What the target's checkpoint says.
     pub state: JobState,
     /// Tells the sequence up to which everything is delivered.
-    pub delivered: &'a watch::Sender<u64>,
+    pub delivered: &'a watch::Sender<Option<u64>>,
     open: bool,
     decided: Vec<Decided>,
     written: Instant,
@@ -53,7 +53,7 @@ impl<'a> Delivery<'a> {
         log: &'a StateStore,
         target: Box<dyn Target>,
         state: JobState,
-        delivered: &'a watch::Sender<u64>,
+        delivered: &'a watch::Sender<Option<u64>>,
     ) -> Self {
         Delivery {
             context,
@@ -146,7 +146,7 @@ impl<'a> Delivery<'a> {
             self.commit(assembler).await?;
         }
         if !assembler.is_inside() && !assembler.is_pending() {
-            self.delivered.send_replace(assembler.sequence);
+            self.delivered.send_replace(Some(assembler.sequence));
             if self.state.sequence < assembler.sequence && self.written.elapsed() >= IDLE_CHECKPOINT {
                 self.checkpoint(assembler).await?;
             }
@@ -202,7 +202,7 @@ impl<'a> Delivery<'a> {
         self.journal.confirm(&reader_name(&flow.job, &flow.target), assembler.sequence);
         self.written = Instant::now();
         if !assembler.is_inside() {
-            self.delivered.send_replace(assembler.sequence);
+            self.delivered.send_replace(Some(assembler.sequence));
         }
         Ok(())
     }

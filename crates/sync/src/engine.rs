@@ -331,7 +331,7 @@ fn start_flow(
     let again = planning.flow.source_tables().into_iter().filter(|t| options.full && asked(t)).collect();
     planning.context.observer = observer.clone();
     planning.context.cancel = source.stop.child_token();
-    let (delivered, watch) = watch::channel(0);
+    let (delivered, watch) = watch::channel(None);
     let run = FlowRun {
         journal: source.journal.clone(),
         state: state.clone(),

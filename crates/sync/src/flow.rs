@@ -27,8 +27,8 @@ pub struct FlowRun {
     pub state: Arc<StateStore>,
     /// How far the source was read.
     pub reached: watch::Receiver<Reached>,
-    /// How far the target is.
-    pub delivered: watch::Sender<u64>,
+    /// How far the target is; `None` until the first copy is whole and it follows.
+    pub delivered: watch::Sender<Option<u64>>,
     /// Tables to copy again although they were copied (source names); emptied when that is done.
     pub again: std::sync::Mutex<Vec<tidelock_model::TableName>>,
 }

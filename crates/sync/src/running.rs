@@ -45,7 +45,7 @@ pub struct Running {
     /// By the source's name.
     pub captures: BTreeMap<String, Captured>,
     /// Each flow's source, and how far the flow is.
-    pub flows: Vec<(String, watch::Receiver<u64>)>,
+    pub flows: Vec<(String, watch::Receiver<Option<u64>>)>,
     /// The captures and flows.
     pub tasks: JoinSet<Ended>,
     /// Who watches.
@@ -110,7 +110,10 @@ impl Running {
             }
             for (source, delivered) in &mut self.flows {
                 let goal = goals[source];
-                delivered.wait_for(|d| *d >= goal).await.map_err(|_| SyncError::Cancelled)?;
+                delivered
+                    .wait_for(|d| d.is_some_and(|d| d >= goal))
+                    .await
+                    .map_err(|_| SyncError::Cancelled)?;
             }
             Ok::<(), SyncError>(())
         };

@@ -3,7 +3,7 @@
 use crate::config::nearest;
 use std::path::Path;
 use std::sync::Arc;
-use tidelock_endpoint::{Endpoint, EndpointConfig, Result, TlsOptions};
+use tidelock_endpoint::{Endpoint, EndpointConfig, EndpointError, ErrorKind, Result, TlsOptions};
 
 /// One kind of database.
 pub struct Engine {
@@ -16,7 +16,7 @@ pub struct Engine {
 
 /// All of them. A new engine is a line here and one in [`SCHEMES_IN_WORDS`].
 pub const ENGINES: &[Engine] = &[
-    Engine { schemes: &["postgres", "postgresql"], network: true, open: tidelock_postgres::open },
+    Engine { schemes: &["postgres", "postgresql"], network: true, open: not_in_this_build },
     Engine { schemes: &["mysql", "mariadb"], network: true, open: tidelock_mysql::open },
     Engine { schemes: &["sqlite"], network: false, open: tidelock_sqlite::open },
 ];
@@ -88,4 +88,11 @@ pub fn file_url(url: &str, directory: &Path) -> String {
         return url.to_owned();
     }
     format!("{scheme}:{}", directory.join(path).display())
+}
+
+/// PostgreSQL is promised and its engine is not in this build: said, instead of an unknown scheme.
+fn not_in_this_build(config: EndpointConfig) -> Result<Arc<dyn Endpoint>> {
+    let message = format!("opening {}: the PostgreSQL engine is not in this build yet", config.name);
+    Err(EndpointError::new(ErrorKind::Unsupported, "TL-PG-NOT-BUILT", message)
+        .hint("use MySQL, MariaDB or SQLite"))
 }

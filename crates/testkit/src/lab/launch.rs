@@ -38,7 +38,7 @@ pub(crate) fn start(
     let mut tries = 0;
     loop {
         tries += 1;
-        let place = Place::claim(folders, kind, fate)?;
+        let place = Place::claim(folders, fate)?;
         let started = fill(folders, kind, &place).and_then(|()| run(folders, kind, options, fate, &place));
         let error = match started {
             Ok(started) => return Ok(started),

@@ -23,7 +23,6 @@ use super::folders::Folders;
 use super::launch::Fate;
 use super::process::Identity;
 use super::state::State;
-use crate::kind::Kind;
 
 /// A server process: enough to find it again and to stop it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -60,11 +59,12 @@ pub(crate) struct Place {
 impl Place {
     /// Makes a run folder for a port that nothing listens on. Ports above 32768 are the system's own: a client polling one
     /// can connect to itself.
-    pub fn claim(folders: &Folders, kind: Kind, fate: Fate) -> Result<Place> {
+    pub fn claim(folders: &Folders, fate: Fate) -> Result<Place> {
         let begin = u32::from(std::process::id() as u16) + std::time::UNIX_EPOCH.elapsed()?.subsec_micros();
         for n in 0..12_000 {
             let port = 20_000 + ((begin + n) % 12_000) as u16;
-            let run = folders.run().join(format!("{kind}-{port}"));
+            // The folder is the claim: two servers that start side by side never take one port, whatever their kinds.
+            let run = folders.run().join(port.to_string());
             if TcpListener::bind(("127.0.0.1", port)).is_ok() && fs::create_dir(&run).is_ok() {
                 fs::set_permissions(&run, fs::Permissions::from_mode(0o755))?;
                 let place = Place { run, port };

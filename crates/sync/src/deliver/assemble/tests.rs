@@ -78,7 +78,11 @@ fn plain(at: &str, rows: std::ops::Range<i64>) -> Transaction<'_> {
 #[test]
 fn small_transactions_share_a_commit_and_none_is_cut() {
     let mut a = assembler(10);
-    let log = run(&mut a, &batch(&[plain("1", 0..4), plain("2", 4..9), plain("3", 9..12), plain("4", 12..13)]), &unknown);
+    let log = run(
+        &mut a,
+        &batch(&[plain("1", 0..4), plain("2", 4..9), plain("3", 9..12), plain("4", 12..13)]),
+        &unknown,
+    );
     assert_eq!(log, ["apply 10", "commit 3 with 2"]);
     assert!(a.wants_commit_when_idle() && a.sequence == 4 && a.fold.rows() == 1);
 }
