@@ -107,7 +107,7 @@ fn held(rows: Vec<(usize, Vec<u8>)>) -> Result<(BTreeMap<i64, super::stage::Item
     Ok((orders, marks))
 }
 
-/// The number that a transaction of [`write`] gave itself.
+/// The number that a transaction of [`write()`] gave itself.
 fn number(transaction: &super::follower::Transaction) -> Result<i64> {
     let mark = transaction
         .changes
