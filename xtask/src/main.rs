@@ -2,6 +2,7 @@
 //!
 //! One subcommand, one module. Each is a thin order of other programs; what the lab does is in `testkit::lab`.
 
+mod bench;
 mod check;
 mod deny;
 mod lab;
@@ -29,6 +30,8 @@ enum Command {
     /// Real database servers for tests and for trying things
     #[command(subcommand)]
     Lab(lab::Command),
+    /// Our speed and the raw limit of this machine, in one run
+    Bench(bench::Arguments),
     /// Licences and sources of all dependencies
     Deny,
 }
@@ -37,6 +40,7 @@ fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Check => check::run(),
         Command::Test(arguments) => return test::run(&arguments),
+        Command::Bench(arguments) => return bench::run(&arguments),
         Command::Lab(command) => lab::run(&command),
         Command::Deny => deny::run(),
     };
