@@ -16,7 +16,7 @@ pub struct Engine {
 
 /// All of them. A new engine is a line here and one in [`SCHEMES_IN_WORDS`].
 pub const ENGINES: &[Engine] = &[
-    Engine { schemes: &["postgres", "postgresql"], network: true, open: not_in_this_build },
+    Engine { schemes: &["postgres", "postgresql"], network: true, open: tidelock_postgres::open },
     Engine { schemes: &["mysql", "mariadb"], network: true, open: tidelock_mysql::open },
     Engine { schemes: &["sqlite"], network: false, open: tidelock_sqlite::open },
 ];
@@ -62,7 +62,6 @@ pub fn engine_of(url: &str) -> std::result::Result<&'static Engine, UnknownSchem
 
 /// Opens an endpoint: a handle, no connection yet.
 pub fn open(config: EndpointConfig) -> Result<Arc<dyn Endpoint>> {
-    use tidelock_endpoint::{EndpointError, ErrorKind};
     match engine_of(&config.url) {
         Ok(engine) => (engine.open)(config),
         Err(unknown) => {
@@ -88,11 +87,4 @@ pub fn file_url(url: &str, directory: &Path) -> String {
         return url.to_owned();
     }
     format!("{scheme}:{}", directory.join(path).display())
-}
-
-/// PostgreSQL is promised and its engine is not in this build: said, instead of an unknown scheme.
-fn not_in_this_build(config: EndpointConfig) -> Result<Arc<dyn Endpoint>> {
-    let message = format!("opening {}: the PostgreSQL engine is not in this build yet", config.name);
-    Err(EndpointError::new(ErrorKind::Unsupported, "TL-PG-NOT-BUILT", message)
-        .hint("use MySQL, MariaDB or SQLite"))
 }

@@ -1,0 +1,305 @@
+//! A session that writes: deltas and their checkpoint in one transaction.
+//!
+//! The origin is a logical message at the head of the transaction (`pg_logical_emit_message`): our capture of this database finds it in the stream
+//! before the first change. Replication origins would do the same, but need a superuser and may be active in one session only.
+//!
+//! Round trips: `begin` is sent together with the first apply, and the checkpoint together with COMMIT; so a small transaction takes two.
+
+use crate::CHECKPOINT_TABLE;
+use crate::Result;
+use crate::catalog::{Layout, Which, describe, describe_one};
+use crate::config::Config;
+use crate::connect::{Purpose, Session};
+use crate::error::{self, codec, from_driver, protocol};
+use crate::load::PgLoader;
+use crate::merge;
+use crate::names::{literal, quoted, sql_name};
+use crate::read::{Reading, by_key};
+use crate::schema;
+use crate::statements::{Count, Script, Writer, key_moves};
+use async_trait::async_trait;
+use std::collections::HashMap;
+use std::sync::Arc;
+use tidelock_endpoint::{Applied, Checkpoint, Delta, Loader, Target};
+use tidelock_model::{Rows, Table, TableName};
+
+/// The prefix of the message that names the origin.
+pub(crate) const ORIGIN: &str = "tidelock.origin";
+/// Scripts are sent once they are this long.
+const SCRIPT_BYTES: usize = 1 << 20;
+
+/// Tables as they are, looked up once in a session.
+#[derive(Default)]
+pub(crate) struct Known {
+    readings: Vec<Arc<Reading>>,
+}
+
+impl Known {
+    pub async fn reading(&mut self, session: &Session, table: &Arc<Table>) -> Result<Arc<Reading>> {
+        if let Some(reading) = self.readings.iter().find(|r| Arc::ptr_eq(&r.table, table)) {
+            return Ok(reading.clone());
+        }
+        let layout = Arc::new(describe_one(session, &table.name).await?);
+        let reading = Arc::new(Reading::new(table, &layout)?);
+        self.readings.push(reading.clone());
+        Ok(reading)
+    }
+
+    pub fn forget(&mut self) {
+        self.readings.clear();
+    }
+}
+
+/// Begins a transaction: two statements.
+pub(crate) fn begin(origin: &str) -> String {
+    format!("BEGIN;\nSELECT pg_logical_emit_message(true, '{ORIGIN}', {});\n", literal(origin))
+}
+
+/// Ends it, with the checkpoint.
+pub(crate) fn commit(checkpoint: &Checkpoint, remove: &[String]) -> String {
+    let table = quoted(CHECKPOINT_TABLE);
+    let mut sql = format!(
+        "INSERT INTO public.{table} (job, lane, state) VALUES ({}, {}, {}) \
+         ON CONFLICT (job, lane) DO UPDATE SET state = EXCLUDED.state, updated_at = now();\n",
+        literal(&checkpoint.job),
+        literal(&checkpoint.lane),
+        literal(&checkpoint.state),
+    );
+    if !remove.is_empty() {
+        let lanes = remove.iter().map(|l| literal(l)).collect::<Vec<_>>().join(", ");
+        sql += &format!(
+            "DELETE FROM public.{table} WHERE job = {} AND lane IN ({lanes});\n",
+            literal(&checkpoint.job)
+        );
+    }
+    sql + "COMMIT"
+}
+
+/// Writes one endpoint.
+pub(crate) struct PgTarget {
+    config: Config,
+    session: Session,
+    job: String,
+    known: Known,
+    /// The beginning of the transaction, not sent yet.
+    pending: Option<String>,
+}
+
+impl PgTarget {
+    pub async fn open(config: &Config, job: &str) -> Result<PgTarget> {
+        let session = Session::connect(config, Purpose::Write).await?;
+        Ok(PgTarget {
+            config: config.clone(),
+            session,
+            job: job.to_owned(),
+            known: Known::default(),
+            pending: None,
+        })
+    }
+
+    async fn there(&self, tables: &[Arc<Table>]) -> Result<HashMap<TableName, Layout>> {
+        let names: Vec<TableName> = tables.iter().map(|t| t.name.clone()).collect();
+        let found = describe(&self.session, Which::Named(&names)).await?;
+        Ok(found.into_iter().map(|l| (l.table.name.clone(), l)).collect())
+    }
+
+    async fn preparing(&self, from: &str, tables: &[Arc<Table>]) -> Result<Vec<String>> {
+        let there = self.there(tables).await?;
+        let absent: Vec<&Table> =
+            tables.iter().filter(|t| !there.contains_key(&t.name)).map(|t| &**t).collect();
+        schema::preparing(&self.session, from, &absent).await
+    }
+
+    async fn run_all(&mut self, doing: &str, statements: &[String]) -> Result<()> {
+        for statement in statements {
+            self.session.run(doing, statement).await.map_err(|e| {
+                let said = format!("running: {}", statement.lines().next().unwrap_or_default());
+                if e.hint.is_none() { e.hint(said) } else { e }
+            })?;
+        }
+        self.known.forget();
+        Ok(())
+    }
+
+    async fn send_pending(&mut self) -> Result<()> {
+        match self.pending.take() {
+            Some(begin) => self.session.run("beginning a transaction", &begin).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Runs a script, the beginning of the transaction in front of it. The outer error is the connection's or ours, the inner one the server's answer.
+    async fn attempt(
+        &mut self,
+        script: Script,
+        applied: &mut Applied,
+    ) -> Result<std::result::Result<(), tokio_postgres::Error>> {
+        if script.is_empty() {
+            return Ok(Ok(()));
+        }
+        let mut before = 0;
+        let mut whole = Vec::with_capacity(script.sql.len() + 200);
+        if let Some(begin) = self.pending.take() {
+            whole.extend_from_slice(begin.as_bytes());
+            before = 2;
+        }
+        whole.extend_from_slice(&script.sql);
+        let sql = String::from_utf8(whole).map_err(|_| protocol("a statement is not UTF-8"))?;
+        let messages = match self.session.client.simple_query(&sql).await {
+            Ok(messages) => messages,
+            Err(error) => return Ok(Err(error)),
+        };
+        let touched = crate::connect::counts(&messages);
+        if touched.len() != before + script.counts.len() {
+            let sent = before + script.counts.len();
+            return Err(protocol(format!("{sent} statements were sent, {} answered", touched.len())));
+        }
+        for (rows, count) in touched.into_iter().skip(before).zip(script.counts) {
+            match count {
+                Count::Any => {}
+                Count::Missing(of) => applied.missing += of.saturating_sub(rows),
+                Count::Present(of) => applied.present += of.saturating_sub(rows),
+            }
+        }
+        Ok(Ok(()))
+    }
+
+    async fn execute(&mut self, script: Script, applied: &mut Applied) -> Result<()> {
+        self.attempt(script, applied).await?.map_err(|e| from_driver("applying changes", e))
+    }
+
+    /// A delta whose rows may pass unique values to each other. Mostly they do not; where one meets a value that another still holds, all of the rows go
+    /// first and come back whole. Without the replica role they stay: their going could take other tables' rows along.
+    async fn exchange(&mut self, reading: &Reading, delta: &Delta<'_>, applied: &mut Applied) -> Result<()> {
+        let mut script = Script::default();
+        script.statement("SAVEPOINT tidelock");
+        Writer { reading, script: &mut script }.delta(delta)?;
+        script.statement("RELEASE SAVEPOINT tidelock");
+        let Err(error) = self.attempt(script, applied).await? else { return Ok(()) };
+        if error::state(&error) != Some("23505") || !self.session.replica {
+            return Err(from_driver("applying changes", error));
+        }
+        let mut script = Script::default();
+        script.statement("ROLLBACK TO SAVEPOINT tidelock");
+        Writer { reading, script: &mut script }.removals(delta)?;
+        self.execute(script, applied).await?;
+        let merged = merge::merged(&self.session, reading, &delta.updates).await?;
+        applied.missing += merged.missing;
+        let rows = merged.rows.images().collect::<std::result::Result<Vec<_>, _>>().map_err(codec)?;
+        let mut script = Script::default();
+        let mut writer = Writer { reading, script: &mut script };
+        writer.deletes(&merged.keys)?;
+        writer.deletes(&delta.upserts)?;
+        writer.upserts(&rows)?;
+        writer.upserts(&delta.upserts)?;
+        writer.inserts(&delta.inserts)?;
+        script.statement("RELEASE SAVEPOINT tidelock");
+        self.execute(script, applied).await
+    }
+}
+
+/// More than one row gets a value that must be unique, or a new key.
+fn may_exchange(reading: &Reading, delta: &Delta<'_>) -> Result<bool> {
+    if delta.updates.len() + delta.upserts.len() < 2 {
+        return Ok(false);
+    }
+    if reading.layout.more_unique {
+        return Ok(true);
+    }
+    for update in &delta.updates {
+        if key_moves(reading, update)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+#[async_trait]
+impl Target for PgTarget {
+    async fn prepare(&mut self, from: &str, tables: &[Arc<Table>]) -> Result<Vec<String>> {
+        let statements = self.preparing(from, tables).await?;
+        self.run_all("making tables", &statements).await?;
+        Ok(statements)
+    }
+
+    async fn plan(&mut self, from: &str, tables: &[Arc<Table>]) -> Result<Vec<String>> {
+        let mut statements = self.preparing(from, tables).await?;
+        statements.extend(schema::finish(from, tables, &self.there(tables).await?));
+        Ok(statements)
+    }
+
+    async fn finish(&mut self, from: &str, tables: &[Arc<Table>]) -> Result<Vec<String>> {
+        let statements = schema::finish(from, tables, &self.there(tables).await?);
+        self.run_all("making indexes and foreign keys", &statements).await?;
+        Ok(statements)
+    }
+
+    async fn is_empty(&mut self, table: &Arc<Table>) -> Result<bool> {
+        let doing = format!("looking whether {} is empty", table.name);
+        let sql = format!("SELECT 1 FROM {} LIMIT 1", sql_name(&table.name));
+        Ok(self.session.first(&doing, &sql).await?.is_none())
+    }
+
+    async fn loader(&mut self) -> Result<Box<dyn Loader>> {
+        Ok(Box::new(PgLoader::open(&self.config).await?))
+    }
+
+    async fn checkpoints(&mut self) -> Result<Vec<Checkpoint>> {
+        let table = quoted(CHECKPOINT_TABLE);
+        let sql = format!("SELECT lane, state FROM public.{table} WHERE job = {}", literal(&self.job));
+        let exists = format!("SELECT to_regclass('public.{table}') IS NOT NULL");
+        // The table is made by `prepare`.
+        if !self.session.first("looking for the checkpoints", &exists).await?.is_some_and(|r| r.flag(0)) {
+            return Ok(Vec::new());
+        }
+        let rows = self.session.query("reading the checkpoints", &sql).await?;
+        let made = |r: &crate::connect::Answer| Checkpoint {
+            job: self.job.clone(),
+            lane: r.text(0).to_owned(),
+            state: r.text(1).to_owned(),
+        };
+        Ok(rows.iter().map(made).collect())
+    }
+
+    async fn begin(&mut self, origin: &str) -> Result<()> {
+        self.pending = Some(begin(origin));
+        Ok(())
+    }
+
+    async fn apply(&mut self, deltas: &[Delta<'_>]) -> Result<Applied> {
+        let mut script = Script::default();
+        let mut applied = Applied::default();
+        for delta in deltas {
+            let reading = self.known.reading(&self.session, delta.table).await?;
+            if may_exchange(&reading, delta)? {
+                self.execute(std::mem::take(&mut script), &mut applied).await?;
+                self.exchange(&reading, delta, &mut applied).await?;
+                continue;
+            }
+            Writer { reading: &reading, script: &mut script }.delta(delta)?;
+            if script.sql.len() >= SCRIPT_BYTES {
+                self.execute(std::mem::take(&mut script), &mut applied).await?;
+            }
+        }
+        self.execute(script, &mut applied).await?;
+        Ok(applied)
+    }
+
+    async fn read(&mut self, keys: &Rows) -> Result<Rows> {
+        self.send_pending().await?;
+        let reading = self.known.reading(&self.session, keys.table()).await?;
+        by_key(&self.session, &reading, keys, true).await
+    }
+
+    async fn commit(&mut self, checkpoint: &Checkpoint, remove: &[String]) -> Result<()> {
+        let sql = self.pending.take().unwrap_or_default() + &commit(checkpoint, remove);
+        self.session.run("committing", &sql).await
+    }
+
+    async fn rollback(&mut self) -> Result<()> {
+        match self.pending.take() {
+            Some(_) => Ok(()),
+            None => self.session.run("rolling back", "ROLLBACK").await,
+        }
+    }
+}

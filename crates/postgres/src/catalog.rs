@@ -1,0 +1,403 @@
+//! What tables are there, in neutral terms and in the server's own.
+
+use crate::Result;
+use crate::connect::{Answer, Session};
+use crate::error::{precondition, protocol};
+use crate::names::{literal, schema_of, table_name};
+use crate::types::{Resolved, TypeRow, Types};
+use crate::{CHECKPOINT_TABLE, ENGINE};
+use std::collections::HashMap;
+use std::sync::Arc;
+use tidelock_model::{Column, ColumnDefault, ForeignKey, Index, ReferentialAction, Table, TableName};
+
+/// Which tables are asked for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Which<'a> {
+    /// All that a user made.
+    All,
+    Named(&'a [TableName]),
+}
+
+/// How the old row of an update or delete is told in the log (`ALTER TABLE … REPLICA IDENTITY`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Identity {
+    /// By the columns of the table's key.
+    Key,
+    /// By all columns.
+    Full,
+    /// By other columns, or not at all.
+    Lacking,
+}
+
+/// What the user may do with a table.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Rights {
+    pub select: bool,
+    pub insert: bool,
+    pub update: bool,
+    pub delete: bool,
+    pub owner: bool,
+}
+
+/// A table as it is there.
+#[derive(Clone, Debug)]
+pub(crate) struct Layout {
+    pub oid: u32,
+    /// With its generated columns.
+    pub table: Arc<Table>,
+    /// Beside the table's columns.
+    pub columns: Vec<Resolved>,
+    pub partitioned: bool,
+    pub unlogged: bool,
+    pub identity: Identity,
+    /// The unique index that could be the replica identity.
+    pub identity_index: Option<String>,
+    /// Something beside the key must be unique.
+    pub more_unique: bool,
+    /// Indexes that the model does not hold: over expressions, partial, not B-trees.
+    pub special_indexes: Vec<String>,
+    /// Another table's foreign key refers to it.
+    pub referenced: bool,
+    /// Triggers that a user made fire for its rows.
+    pub triggers: bool,
+    pub rights: Rights,
+    pub pages: u64,
+    /// By the last ANALYZE; below zero where there was none.
+    pub rows: f64,
+}
+
+impl Layout {
+    pub fn sql_name(&self) -> String {
+        crate::names::sql_name(&self.table.name)
+    }
+}
+
+/// The tables that are there, in no order; those that are not are missing in the answer.
+pub(crate) async fn describe(session: &Session, which: Which<'_>) -> Result<Vec<Layout>> {
+    if matches!(which, Which::Named([])) {
+        return Ok(Vec::new());
+    }
+    let rows = session.query("reading the catalogue", &script(which)).await?;
+    let of = |kind: &'static str| rows.iter().filter(move |r| r.text(0) == kind);
+    let mut types = Types::default();
+    for row in of("type") {
+        let row = type_row(row)?;
+        types.0.insert(row.oid, row);
+    }
+    let mut parts: HashMap<u32, Parts<'_>> = HashMap::new();
+    for kind in ["column", "index", "foreign"] {
+        for row in of(kind) {
+            let parts = parts.entry(row.number(1)?).or_default();
+            match kind {
+                "column" => parts.columns.push(row),
+                "index" => parts.indexes.push(row),
+                _ => parts.foreign_keys.push(row),
+            }
+        }
+    }
+    of("table").map(|row| layout(row, &parts.remove(&row.number(1)?).unwrap_or_default(), &types)).collect()
+}
+
+/// One table, which must be there.
+pub(crate) async fn describe_one(session: &Session, name: &TableName) -> Result<Layout> {
+    let found = describe(session, Which::Named(std::slice::from_ref(name))).await?;
+    found.into_iter().next().ok_or_else(|| {
+        precondition("TL-PG-NO-TABLE", format!("table {name} is not there"))
+            .hint("was it dropped or renamed? `tidelock check` tells what is there")
+    })
+}
+
+/// The search path is emptied meanwhile: so the server prints every name that is not its own with its schema.
+fn script(which: Which<'_>) -> String {
+    let wanted = match which {
+        Which::All => format!(
+            "NOT (n.nspname = 'public' AND c.relname = '{CHECKPOINT_TABLE}') AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_' \
+             AND NOT EXISTS (SELECT FROM pg_depend e WHERE e.classid = 'pg_class'::regclass AND e.objid = c.oid AND e.deptype = 'e')"
+        ),
+        Which::Named(names) => {
+            let name = |t: &TableName| format!("({}, {})", literal(schema_of(t)), literal(&t.name));
+            format!("(n.nspname, c.relname) IN ({})", names.iter().map(name).collect::<Vec<_>>().join(", "))
+        }
+    };
+    let tables = format!(
+        "SELECT c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
+         WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relpersistence <> 't' AND {wanted}"
+    );
+    format!(
+        "SELECT set_config('tidelock.path', current_setting('search_path'), false), set_config('search_path', '', false); \
+         {TYPES}; {}; {}; {}; {}; \
+         SELECT set_config('search_path', current_setting('tidelock.path'), false)",
+        TABLES.replace("{tables}", &tables),
+        COLUMNS.replace("{tables}", &tables),
+        INDEXES.replace("{tables}", &tables),
+        FOREIGN_KEYS.replace("{tables}", &tables),
+    )
+}
+
+const TYPES: &str = "SELECT 'type', t.oid, t.typtype, t.typbasetype, t.typtypmod, CASE WHEN t.typcategory = 'A' THEN t.typelem ELSE 0 END, \
+     coalesce((SELECT e.typdelim FROM pg_type e WHERE e.oid = t.typelem), ','), format_type(t.oid, -1), \
+     (SELECT json_agg(l.enumlabel ORDER BY l.enumsortorder) FROM pg_enum l WHERE l.enumtypid = t.oid) \
+     FROM pg_type t WHERE t.typrelid = 0 OR EXISTS (SELECT FROM pg_class c WHERE c.oid = t.typrelid AND c.relkind = 'c')";
+
+const TABLES: &str = "SELECT 'table', c.oid, n.nspname, c.relname, c.relkind = 'p', c.relpersistence = 'u', c.relreplident, \
+     has_table_privilege(c.oid, 'SELECT'), has_table_privilege(c.oid, 'INSERT'), has_table_privilege(c.oid, 'UPDATE'), \
+     has_table_privilege(c.oid, 'DELETE'), pg_has_role(c.relowner, 'USAGE'), \
+     CASE WHEN c.relkind = 'r' THEN pg_relation_size(c.oid) / current_setting('block_size')::int ELSE 0 END, c.reltuples, \
+     EXISTS (SELECT FROM pg_constraint f WHERE f.contype = 'f' AND f.confrelid = c.oid AND f.conrelid <> c.oid), \
+     EXISTS (SELECT FROM pg_trigger g WHERE g.tgrelid = c.oid AND NOT g.tgisinternal AND g.tgenabled <> 'D') \
+     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid IN ({tables})";
+
+const COLUMNS: &str = "SELECT 'column', a.attrelid, a.attnum, a.attname, a.atttypid, a.atttypmod, \
+     CASE WHEN t.typtype = 'd' THEN format_type(t.typbasetype, t.typtypmod) ELSE format_type(a.atttypid, a.atttypmod) END, \
+     a.attnotnull OR t.typnotnull, a.attidentity, a.attgenerated, pg_get_expr(d.adbin, d.adrelid) \
+     FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum \
+     WHERE a.attnum > 0 AND NOT a.attisdropped AND a.attrelid IN ({tables}) ORDER BY a.attrelid, a.attnum";
+
+const INDEXES: &str = "SELECT 'index', i.indrelid, c.relname, i.indisunique, i.indisprimary, i.indisreplident, i.indimmediate AND i.indisvalid, \
+     i.indpred IS NOT NULL OR i.indexprs IS NOT NULL OR m.amname <> 'btree', i.indisexclusion, \
+     array_to_string((i.indkey::int2[])[0:i.indnkeyatts - 1], ' ') \
+     FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_am m ON m.oid = c.relam \
+     WHERE i.indislive AND i.indrelid IN ({tables}) ORDER BY i.indrelid, c.relname";
+
+const FOREIGN_KEYS: &str = "SELECT 'foreign', f.conrelid, f.conname, array_to_string(f.conkey, ' '), n.nspname, r.relname, \
+     (SELECT json_agg(a.attname ORDER BY k.n) FROM unnest(f.confkey) WITH ORDINALITY AS k(attnum, n) \
+      JOIN pg_attribute a ON a.attrelid = f.confrelid AND a.attnum = k.attnum), f.confdeltype, f.confupdtype \
+     FROM pg_constraint f JOIN pg_class r ON r.oid = f.confrelid JOIN pg_namespace n ON n.oid = r.relnamespace \
+     WHERE f.contype = 'f' AND f.conparentid = 0 AND f.conrelid IN ({tables}) ORDER BY f.conrelid, f.conname";
+
+#[derive(Default)]
+struct Parts<'r> {
+    columns: Vec<&'r Answer>,
+    indexes: Vec<&'r Answer>,
+    foreign_keys: Vec<&'r Answer>,
+}
+
+fn type_row(row: &Answer) -> Result<TypeRow> {
+    Ok(TypeRow {
+        oid: row.number(1)?,
+        kind: first(row, 2),
+        base: row.number(3)?,
+        base_typmod: row.number(4)?,
+        element: row.number(5)?,
+        delimiter: row.text(6).chars().next().unwrap_or(','),
+        name: row.text(7).to_owned(),
+        labels: list(row, 8)?,
+    })
+}
+
+fn first(row: &Answer, column: usize) -> u8 {
+    row.text(column).bytes().next().unwrap_or(b' ')
+}
+
+fn list(row: &Answer, column: usize) -> Result<Vec<String>> {
+    match row.get(column) {
+        None => Ok(Vec::new()),
+        Some(json) => serde_json::from_str(json)
+            .map_err(|e| protocol(format!("reading the catalogue: '{json}' is not a list of names: {e}"))),
+    }
+}
+
+fn layout(row: &Answer, parts: &Parts<'_>, types: &Types) -> Result<Layout> {
+    let mut columns = Vec::with_capacity(parts.columns.len());
+    let mut resolved = Vec::with_capacity(parts.columns.len());
+    let mut places: HashMap<i16, usize> = HashMap::new();
+    for row in &parts.columns {
+        let found = types.resolve(row.number(4)?, row.number(5)?);
+        places.insert(row.number(2)?, columns.len());
+        columns.push(column(row, &found));
+        resolved.push(found);
+    }
+    // An expression in an index counts as column 0.
+    let of = |text: &str| -> Option<Vec<usize>> {
+        text.split(' ').map(|n| places.get(&n.parse().ok()?).copied()).collect()
+    };
+    let indexes = Indexes::sort(&parts.indexes, &columns, of);
+    let mut foreign_keys = Vec::new();
+    for row in &parts.foreign_keys {
+        foreign_keys.push(ForeignKey {
+            name: row.text(2).to_owned(),
+            columns: of(row.text(3)).ok_or_else(|| protocol("a foreign key over unknown columns"))?,
+            references: table_name(row.text(4), row.text(5)),
+            referenced_columns: list(row, 6)?,
+            on_delete: action(first(row, 7)),
+            on_update: action(first(row, 8)),
+        });
+    }
+    let identity = match first(row, 6) {
+        b'f' => Identity::Full,
+        b'd' if indexes.primary => Identity::Key,
+        b'i' if indexes.replica.as_ref().is_some_and(|r| same(r, &indexes.key)) => Identity::Key,
+        _ => Identity::Lacking,
+    };
+    let table = Table {
+        name: table_name(row.text(2), row.text(3)),
+        columns,
+        key: indexes.key,
+        primary: indexes.primary,
+        indexes: indexes.others,
+        foreign_keys,
+    };
+    Ok(Layout {
+        oid: row.number(1)?,
+        table: Arc::new(table),
+        columns: resolved,
+        partitioned: row.flag(4),
+        unlogged: row.flag(5),
+        identity,
+        identity_index: indexes.key_name,
+        more_unique: indexes.more_unique,
+        special_indexes: indexes.special,
+        rights: Rights {
+            select: row.flag(7),
+            insert: row.flag(8),
+            update: row.flag(9),
+            delete: row.flag(10),
+            owner: row.flag(11),
+        },
+        pages: row.number(12)?,
+        rows: row.number(13)?,
+        referenced: row.flag(14),
+        triggers: row.flag(15),
+    })
+}
+
+fn same(a: &[usize], b: &[usize]) -> bool {
+    a.len() == b.len() && a.iter().all(|i| b.contains(i))
+}
+
+#[derive(Default)]
+struct Indexes {
+    key: Vec<usize>,
+    key_name: Option<String>,
+    primary: bool,
+    replica: Option<Vec<usize>>,
+    others: Vec<Index>,
+    special: Vec<String>,
+    more_unique: bool,
+}
+
+impl Indexes {
+    /// The primary key, else the first unique index over NOT NULL columns, is the key.
+    fn sort(rows: &[&Answer], columns: &[Column], of: impl Fn(&str) -> Option<Vec<usize>>) -> Indexes {
+        let mut sorted = Indexes::default();
+        let plain = |row: &Answer| (!row.flag(7)).then(|| of(row.text(9))).flatten();
+        let serves = |row: &&&Answer| {
+            row.flag(3)
+                && row.flag(6)
+                && plain(row)
+                    .is_some_and(|c| c.iter().all(|i| !columns[*i].nullable && !columns[*i].generated))
+        };
+        let key = rows.iter().find(|r| r.flag(4) && r.flag(6)).or_else(|| rows.iter().find(serves));
+        for row in rows {
+            let (name, places) = (row.text(2).to_owned(), plain(row));
+            if row.flag(5) {
+                sorted.replica.clone_from(&places);
+            }
+            if key.is_some_and(|key| key.text(2) == name) {
+                sorted.key = places.unwrap_or_default();
+                sorted.primary = row.flag(4);
+                sorted.key_name = Some(name);
+                continue;
+            }
+            sorted.more_unique |= row.flag(3) || row.flag(8);
+            match places {
+                Some(columns) if !row.flag(8) => {
+                    sorted.others.push(Index { name, columns, unique: row.flag(3) });
+                }
+                _ => sorted.special.push(name),
+            }
+        }
+        sorted
+    }
+}
+
+fn action(letter: u8) -> ReferentialAction {
+    match letter {
+        b'r' => ReferentialAction::Restrict,
+        b'c' => ReferentialAction::Cascade,
+        b'n' => ReferentialAction::SetNull,
+        b'd' => ReferentialAction::SetDefault,
+        _ => ReferentialAction::NoAction,
+    }
+}
+
+fn column(row: &Answer, resolved: &Resolved) -> Column {
+    let mut made = Column::new(row.text(3), resolved.data_type.clone(), row.text(6));
+    made.nullable = !row.flag(7);
+    made.generated = !row.text(9).is_empty();
+    made.default = match row.get(10) {
+        _ if !row.text(8).is_empty() => Some(ColumnDefault::AutoIncrement),
+        Some(sql) if !made.generated => default(sql),
+        _ => None,
+    };
+    made
+}
+
+/// What an expression, as `pg_get_expr` prints it, means elsewhere.
+fn default(sql: &str) -> Option<ColumnDefault> {
+    const NOW: &[&str] =
+        &["now()", "CURRENT_TIMESTAMP", "CURRENT_DATE", "CURRENT_TIME", "LOCALTIMESTAMP", "LOCALTIME"];
+    let bare =
+        sql.split_once('(').filter(|(_, n)| n.len() == 2 && n.ends_with(')')).map_or(sql, |(name, _)| name);
+    if NOW.contains(&sql) || NOW.contains(&bare) {
+        return Some(ColumnDefault::Now);
+    }
+    if sql.starts_with("nextval(") {
+        return Some(ColumnDefault::AutoIncrement);
+    }
+    if sql.starts_with("NULL::") {
+        return None;
+    }
+    if matches!(sql, "true" | "false") || sql.parse::<f64>().is_ok() {
+        return Some(ColumnDefault::Literal(sql.to_owned()));
+    }
+    match constant(sql) {
+        Some(text) => Some(ColumnDefault::Literal(text)),
+        None => Some(ColumnDefault::Expression { engine: ENGINE.to_owned(), sql: sql.to_owned() }),
+    }
+}
+
+/// `'it''s'::character varying(20)` without quotes and cast.
+fn constant(sql: &str) -> Option<String> {
+    let mut rest = sql.strip_prefix('\'')?;
+    let mut text = String::new();
+    loop {
+        let (part, behind) = rest.split_once('\'')?;
+        text += part;
+        match behind.strip_prefix('\'') {
+            Some(more) => {
+                text.push('\'');
+                rest = more;
+            }
+            None => {
+                let cast = behind.strip_prefix("::")?;
+                let plain = |c: char| c.is_alphanumeric() || " _\".,()[]".contains(c);
+                return cast.chars().all(plain).then_some(text);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn defaults_are_told_apart() {
+        let literal = |text: &str| Some(ColumnDefault::Literal(text.into()));
+        assert_eq!(default("'new'::character varying"), literal("new"));
+        assert_eq!(default("'it''s'::text"), literal("it's"));
+        assert_eq!(default("0"), literal("0"));
+        assert_eq!(default("'-1'::integer"), literal("-1"));
+        assert_eq!(default("true"), literal("true"));
+        assert_eq!(default("now()"), Some(ColumnDefault::Now));
+        assert_eq!(default("CURRENT_TIMESTAMP(3)"), Some(ColumnDefault::Now));
+        assert_eq!(default("nextval('public.a_seq'::regclass)"), Some(ColumnDefault::AutoIncrement));
+        assert_eq!(default("NULL::text"), None);
+        for sql in
+            ["('a'::text || 'b'::text)", "'a'::text || 'b'::text", "gen_random_uuid()", "E'a\\\\b'::text"]
+        {
+            assert!(matches!(default(sql), Some(ColumnDefault::Expression { .. })), "{sql}");
+        }
+    }
+}

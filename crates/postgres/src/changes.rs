@@ -1,0 +1,305 @@
+//! Messages of the stream → records of a [`Batch`].
+//!
+//! A transaction is begun in the batch with its first change that is ours: by then its origin is known, which travels as a message at its head;
+//! and transactions without such a change leave no trace but progress.
+
+use crate::Result;
+use crate::apply::ORIGIN;
+use crate::catalog::Layout;
+use crate::decode::Decoder;
+use crate::error::{precondition, protocol};
+use crate::names::table_name;
+use crate::position::Lsn;
+use crate::read::unreadable;
+use crate::replication::{Field, Message, OldKind, Relation, Tuple};
+use crate::types::Types;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use tidelock_model::{Batch, BatchWriter, Column, ImageWriter, Table, TableName, Value};
+
+/// A batch is handed out at this size.
+const BYTES: usize = 1 << 20;
+const CHANGES: usize = 10_000;
+
+/// A table as the stream tells it.
+struct Followed {
+    table: Arc<Table>,
+    /// Beside the table's columns.
+    decoders: Vec<Decoder>,
+    /// The column is part of the key.
+    key: Vec<bool>,
+}
+
+enum State {
+    Outside,
+    /// Begun at the source, but not in the batch.
+    Begun {
+        at: String,
+        time: i64,
+        origin: Option<String>,
+    },
+    Inside,
+}
+
+/// Collects what the stream tells.
+pub(crate) struct Changes {
+    wanted: HashSet<TableName>,
+    /// By the server's id; none for tables that are not ours.
+    relations: HashMap<u32, Option<Followed>>,
+    state: State,
+    writer: BatchWriter,
+    /// Where reading may resume, as last told.
+    reached: Lsn,
+    octets: Vec<u8>,
+}
+
+impl Changes {
+    pub fn new(tables: &[TableName], after: Lsn) -> Changes {
+        Changes {
+            wanted: tables.iter().cloned().collect(),
+            relations: HashMap::new(),
+            state: State::Outside,
+            writer: BatchWriter::new(),
+            reached: after,
+            octets: Vec::new(),
+        }
+    }
+
+    /// Enough for one batch.
+    pub fn is_full(&self) -> bool {
+        self.writer.bytes() >= BYTES || self.writer.changes() >= CHANGES
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.writer.is_empty()
+    }
+
+    pub fn take(&mut self) -> Batch {
+        self.writer.take()
+    }
+
+    /// The server has read its log up to here and found nothing more.
+    pub fn keep_alive(&mut self, end: Lsn) {
+        if matches!(self.state, State::Outside) && end > self.reached {
+            self.reached = end;
+            self.writer.reached(end.position());
+        }
+    }
+
+    /// The name of a relation's table when it is ours.
+    pub fn wants(&self, relation: &Relation) -> Option<TableName> {
+        let name = table_name(&relation.schema, &relation.name);
+        self.wanted.contains(&name).then_some(name)
+    }
+
+    /// A table that is none of ours.
+    pub fn ignore(&mut self, relation: u32) {
+        self.relations.insert(relation, None);
+    }
+
+    /// The shape of a table in the changes that follow; `layout` is the table as it is now, whose key and types are taken where both agree.
+    pub fn follow(&mut self, relation: &Relation, layout: &Layout) -> Result<()> {
+        let there = &layout.table;
+        let (mut columns, mut decoders) = (Vec::new(), Vec::new());
+        for told in &relation.columns {
+            let known = there
+                .column(&told.name)
+                .filter(|i| layout.columns[*i].declared == (told.type_oid, told.typmod));
+            let (column, decoder) = match known {
+                Some(i) => (there.columns[i].clone(), layout.columns[i].decoder.clone()),
+                None => {
+                    let past = Types::default().resolve(told.type_oid, told.typmod);
+                    if past.decoder == Decoder::Native {
+                        let message = format!(
+                            "reading changes of {}: its column {} had a type that is not known any more",
+                            there.name, told.name
+                        );
+                        return Err(precondition("TL-PG-SHAPE-LOST", message)
+                            .hint("copy anew with `tidelock sync --full`"));
+                    }
+                    (Column::new(&told.name, past.data_type, past.cast), past.decoder)
+                }
+            };
+            columns.push(column);
+            decoders.push(decoder);
+        }
+        let place = |i: &usize| columns.iter().position(|c| c.name == there.columns[*i].name);
+        let key: Option<Vec<usize>> = there.key.iter().map(place).collect();
+        let key = key.ok_or_else(|| {
+            precondition(
+                "TL-PG-KEY-CHANGED",
+                format!("reading changes of {}: its key was another one then", there.name),
+            )
+            .hint("copy anew with `tidelock sync --full`")
+        })?;
+        let of_key = (0..columns.len()).map(|i| key.contains(&i)).collect();
+        let table = Arc::new(Table {
+            name: there.name.clone(),
+            columns,
+            key,
+            primary: there.primary,
+            indexes: Vec::new(),
+            foreign_keys: Vec::new(),
+        });
+        let table = match self.relations.get(&relation.id) {
+            Some(Some(before)) if before.table == table => before.table.clone(),
+            _ => table,
+        };
+        self.relations.insert(relation.id, Some(Followed { table, decoders, key: of_key }));
+        Ok(())
+    }
+
+    /// Any message but a relation's.
+    pub fn message(&mut self, message: &Message<'_>) -> Result<()> {
+        match message {
+            Message::Begin { final_lsn, time, xid } => {
+                if !matches!(self.state, State::Outside) {
+                    return Err(protocol("a transaction begins inside of another"));
+                }
+                self.state = State::Begun { at: format!("{final_lsn} {xid}"), time: *time, origin: None };
+            }
+            Message::Commit { end } => self.commit(*end)?,
+            Message::Logical { transactional: true, prefix: ORIGIN, content } => self.origin(content)?,
+            Message::Insert { relation, new } => self.row(*relation, |followed, octets, writer| {
+                writer.insert(&followed.table, |image| followed.whole(*new, None, octets, image))
+            })?,
+            Message::Update { relation, old, new } => self.row(*relation, |followed, octets, writer| {
+                let whole = old.as_ref().filter(|(kind, _)| *kind == OldKind::Whole).map(|(_, tuple)| *tuple);
+                let mut more = Vec::new();
+                writer.update(
+                    &followed.table,
+                    |image| match old {
+                        None => Ok(()),
+                        Some(old) => followed.old(old, octets, image),
+                    },
+                    |image| followed.whole(*new, whole, &mut more, image),
+                )
+            })?,
+            Message::Delete { relation, old } => self.row(*relation, |followed, octets, writer| {
+                writer.delete(&followed.table, |image| followed.old(old, octets, image))
+            })?,
+            Message::Truncate { relations } => {
+                for relation in relations {
+                    self.row(*relation, |followed, _, writer| {
+                        writer.truncate(&followed.table);
+                        Ok(())
+                    })?;
+                }
+            }
+            Message::Logical { .. } | Message::Origin | Message::Type | Message::Relation(_) => {}
+        }
+        Ok(())
+    }
+
+    fn origin(&mut self, content: &[u8]) -> Result<()> {
+        let name =
+            std::str::from_utf8(content).map_err(|_| protocol("the name of an origin is not UTF-8"))?;
+        match &mut self.state {
+            State::Begun { origin, .. } => *origin = Some(name.to_owned()),
+            _ => return Err(protocol("the name of an origin comes behind the first change")),
+        }
+        Ok(())
+    }
+
+    fn commit(&mut self, end: Lsn) -> Result<()> {
+        match self.state {
+            State::Outside => return Err(protocol("a commit without a transaction")),
+            State::Begun { .. } => self.writer.reached(end.position()),
+            State::Inside => self.writer.commit(&end.position()),
+        }
+        self.state = State::Outside;
+        self.reached = self.reached.max(end);
+        Ok(())
+    }
+
+    /// Writes a change of one of our tables; the transaction is begun with the first.
+    fn row(
+        &mut self,
+        relation: u32,
+        write: impl FnOnce(&Followed, &mut Vec<u8>, &mut BatchWriter) -> Result<()>,
+    ) -> Result<()> {
+        let Some(followed) = self.relations.get(&relation) else {
+            return Err(protocol(format!("a change of the relation {relation}, which was not told")));
+        };
+        let Some(followed) = followed else { return Ok(()) };
+        match &self.state {
+            State::Outside => return Err(protocol("a change outside of a transaction")),
+            State::Begun { at, time, origin } => {
+                self.writer.begin(at, origin.as_deref(), *time);
+                self.state = State::Inside;
+            }
+            State::Inside => {}
+        }
+        write(followed, &mut self.octets, &mut self.writer)
+    }
+}
+
+impl Followed {
+    fn counted(&self, tuple: Tuple<'_>) -> Result<()> {
+        if tuple.len() == self.decoders.len() {
+            return Ok(());
+        }
+        let message = format!(
+            "a row of {} with {} columns in place of {}",
+            self.table.name,
+            tuple.len(),
+            self.decoders.len()
+        );
+        Err(protocol(message))
+    }
+
+    fn field(
+        &self,
+        column: usize,
+        field: &Field<'_>,
+        octets: &mut Vec<u8>,
+        image: &mut ImageWriter<'_>,
+    ) -> Result<()> {
+        match field {
+            Field::Null => image.value(&Value::Null),
+            Field::Unchanged => image.not_sent(),
+            Field::Text(text) => self.decoders[column]
+                .put(text, octets, image)
+                .map_err(|fault| unreadable(&self.table, column, &fault.0))?,
+        }
+        Ok(())
+    }
+
+    /// A new row. What did not change is taken from the old one where that was sent whole.
+    fn whole(
+        &self,
+        new: Tuple<'_>,
+        old: Option<Tuple<'_>>,
+        octets: &mut Vec<u8>,
+        image: &mut ImageWriter<'_>,
+    ) -> Result<()> {
+        self.counted(new)?;
+        let mut old = old.map(|tuple| tuple.fields());
+        for (column, field) in new.fields().enumerate() {
+            let before = old.as_mut().and_then(Iterator::next).transpose()?;
+            let field = match (field?, before) {
+                (Field::Unchanged, Some(before)) => before,
+                (field, _) => field,
+            };
+            self.field(column, &field, octets, image)?;
+        }
+        Ok(())
+    }
+
+    /// An old row. Of one that was sent for its key alone the other columns are NULL on the wire, which means nothing.
+    fn old(
+        &self,
+        (kind, tuple): &(OldKind, Tuple<'_>),
+        octets: &mut Vec<u8>,
+        image: &mut ImageWriter<'_>,
+    ) -> Result<()> {
+        self.counted(*tuple)?;
+        for (column, field) in tuple.fields().enumerate() {
+            match kind {
+                OldKind::Key if !self.key[column] => image.not_sent(),
+                _ => self.field(column, &field?, octets, image)?,
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,296 @@
+//! What an endpoint needs for its part, all of it at once: settings, privileges, tables, each with the statement that mends it.
+
+use crate::Result;
+use crate::catalog::{Identity, Layout, Which, describe};
+use crate::config::Config;
+use crate::connect::{OLDEST, Purpose, Session};
+use crate::names::{literal, quoted};
+use tidelock_endpoint::{Ask, CaptureKind, Finding, Inspection, Role, Severity};
+
+/// Looks, and changes nothing.
+pub(crate) async fn inspect(config: &Config, ask: &Ask) -> Result<Inspection> {
+    let session = Session::connect(config, Purpose::Read).await?;
+    let layouts = describe(&session, ask.tables.as_deref().map_or(Which::All, Which::Named)).await?;
+    let mut findings = Findings { list: Vec::new(), user: quoted(&config.user) };
+    if session.server.version < OLDEST {
+        let message = format!(
+            "PostgreSQL {} is older than 14, the oldest that is supported",
+            session.server.identity.version
+        );
+        findings.error("TL-PG-VERSION", "version", message, "update the server to 14 or later");
+    }
+    match ask.role {
+        Role::SnapshotSource => {}
+        Role::Source(CaptureKind::Trigger) | Role::TwoWaySource(CaptureKind::Trigger) => findings.error(
+            "TL-PG-CAPTURE",
+            "capture",
+            "this engine reads by logical decoding, and has no triggers",
+            "capture: log",
+        ),
+        Role::Source(CaptureKind::Log) | Role::TwoWaySource(CaptureKind::Log) => {
+            decoding(&session, config, &mut findings).await?;
+        }
+        Role::Target => target(&session, &mut findings).await?,
+    }
+    let quiet = ask.role != Role::Target || replica_role(&session).await?;
+    for layout in &layouts {
+        match ask.role {
+            Role::Target => target_table(layout, &session, quiet, &mut findings),
+            Role::SnapshotSource => readable(layout, &mut findings),
+            Role::Source(_) => followed(layout, false, &mut findings),
+            Role::TwoWaySource(_) => followed(layout, true, &mut findings),
+        }
+    }
+    let mut tables: Vec<_> = layouts.iter().map(|l| l.table.clone()).collect();
+    tables.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(Inspection { server: session.server.identity.clone(), tables, findings: findings.list })
+}
+
+/// What was found. In remedies `CURRENT_USER` stands for the user: whoever runs them is another one.
+struct Findings {
+    list: Vec<Finding>,
+    user: String,
+}
+
+impl Findings {
+    fn add(
+        &mut self,
+        severity: Severity,
+        code: &'static str,
+        subject: &str,
+        message: impl Into<String>,
+        remedy: impl Into<String>,
+    ) {
+        let remedy = remedy.into().replace("CURRENT_USER", &self.user);
+        self.list.push(Finding::new(severity, code, subject, message).remedy(remedy));
+    }
+
+    fn error(
+        &mut self,
+        code: &'static str,
+        subject: &str,
+        message: impl Into<String>,
+        remedy: impl Into<String>,
+    ) {
+        self.add(Severity::Error, code, subject, message, remedy);
+    }
+
+    fn warning(
+        &mut self,
+        code: &'static str,
+        subject: &str,
+        message: impl Into<String>,
+        remedy: impl Into<String>,
+    ) {
+        self.add(Severity::Warning, code, subject, message, remedy);
+    }
+}
+
+/// What logical decoding needs of the server.
+async fn decoding(session: &Session, config: &Config, findings: &mut Findings) -> Result<()> {
+    let slot = literal(&config.capture);
+    let sql = format!(
+        "SELECT current_setting('wal_level'), current_setting('max_replication_slots')::int, current_setting('max_wal_senders')::int, \
+         (SELECT count(*) FROM pg_replication_slots), (SELECT count(*) FROM pg_stat_replication), \
+         EXISTS (SELECT FROM pg_replication_slots WHERE slot_name = {slot}), r.rolreplication OR r.rolsuper, \
+         has_database_privilege(current_database(), 'CREATE'), EXISTS (SELECT FROM pg_publication WHERE pubname = {slot}), \
+         current_setting('max_slot_wal_keep_size') \
+         FROM pg_roles r WHERE r.rolname = current_user"
+    );
+    let Some(row) = session.first("reading the settings of logical decoding", &sql).await? else {
+        return Ok(());
+    };
+    if session.server.recovery {
+        findings.error(
+            "TL-PG-STANDBY",
+            "server",
+            "the server is a standby: publications cannot be made there",
+            "name the primary in the url",
+        );
+    }
+    if row.text(0) != "logical" {
+        let message = format!("wal_level is {}, and the log must tell rows", row.text(0));
+        findings.error(
+            "TL-PG-WAL-LEVEL",
+            "wal_level",
+            message,
+            "ALTER SYSTEM SET wal_level = 'logical', then restart the server",
+        );
+    }
+    let (slots, senders): (i64, i64) = (row.number(1)?, row.number(2)?);
+    let there = row.flag(5);
+    if !there && row.number::<i64>(3)? >= slots {
+        let message = format!("all {slots} replication slots of the server are taken");
+        let remedy = format!(
+            "ALTER SYSTEM SET max_replication_slots = {}, then restart the server; or drop slots that nobody reads",
+            slots + 4
+        );
+        findings.error("TL-PG-SLOTS", "max_replication_slots", message, remedy);
+    }
+    if row.number::<i64>(4)? >= senders {
+        let message = format!("all {senders} senders of the server are in use");
+        let remedy = format!("ALTER SYSTEM SET max_wal_senders = {}, then restart the server", senders + 4);
+        findings.error("TL-PG-SENDERS", "max_wal_senders", message, remedy);
+    }
+    if !row.flag(6) {
+        findings.error(
+            "TL-PG-PRIVILEGE-REPLICATION",
+            "privileges",
+            "the user may not read the log",
+            "ALTER ROLE CURRENT_USER REPLICATION",
+        );
+    }
+    if !row.flag(7) && !row.flag(8) {
+        findings.error(
+            "TL-PG-PRIVILEGE-CREATE",
+            "privileges",
+            format!("the user may not make a publication in {}", config.database),
+            format!("GRANT CREATE ON DATABASE {} TO CURRENT_USER", quoted(&config.database)),
+        );
+    }
+    if row.text(9) == "-1" {
+        findings.add(
+            Severity::Note,
+            "TL-PG-SLOT-UNBOUNDED",
+            "max_slot_wal_keep_size",
+            "the server keeps its log for us without a limit: while tidelock is stopped for long its disk fills",
+            "ALTER SYSTEM SET max_slot_wal_keep_size = '64GB'",
+        );
+    }
+    Ok(())
+}
+
+fn readable(layout: &Layout, findings: &mut Findings) {
+    let subject = layout.table.name.to_string();
+    if !layout.rights.select {
+        let remedy = format!("GRANT SELECT ON {} TO CURRENT_USER", layout.sql_name());
+        findings.error("TL-PG-PRIVILEGE-SELECT", &subject, "the user may not read it", remedy);
+    }
+    if layout.table.key.is_empty() {
+        let remedy = format!(
+            "ALTER TABLE {} ADD COLUMN id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY",
+            layout.sql_name()
+        );
+        let message = "it has neither a primary key nor a unique index over NOT NULL columns: rows cannot be told apart";
+        findings.error("TL-PG-NO-KEY", &subject, message, remedy);
+    }
+}
+
+fn followed(layout: &Layout, two_way: bool, findings: &mut Findings) {
+    readable(layout, findings);
+    let subject = layout.table.name.to_string();
+    let table = layout.sql_name();
+    if !layout.rights.owner {
+        let remedy = format!(
+            "ALTER TABLE {table} OWNER TO CURRENT_USER, or make the user a member of the owner's role"
+        );
+        findings.error("TL-PG-PRIVILEGE-OWNER", &subject, "only its owner may publish it", remedy);
+    }
+    if layout.unlogged {
+        let remedy = format!("ALTER TABLE {table} SET LOGGED");
+        findings.error("TL-PG-UNLOGGED", &subject, "it is unlogged: its changes are in no log", remedy);
+    }
+    if two_way && layout.identity != Identity::Full {
+        let message =
+            "the log tells only the key of a row that was there, and a two-way job needs the whole row";
+        findings.error(
+            "TL-PG-REPLICA-IDENTITY",
+            &subject,
+            message,
+            format!("ALTER TABLE {table} REPLICA IDENTITY FULL"),
+        );
+    } else if layout.identity == Identity::Lacking && !layout.table.key.is_empty() {
+        let remedy = match &layout.identity_index {
+            Some(index) if !layout.table.primary => {
+                format!("ALTER TABLE {table} REPLICA IDENTITY USING INDEX {}", quoted(index))
+            }
+            _ => format!("ALTER TABLE {table} REPLICA IDENTITY DEFAULT"),
+        };
+        let message =
+            "its replica identity does not hold its key: the log would not tell which row was changed";
+        findings.error("TL-PG-REPLICA-IDENTITY", &subject, message, remedy);
+    }
+}
+
+/// What writing needs of the server.
+async fn target(session: &Session, findings: &mut Findings) -> Result<()> {
+    if session.server.recovery {
+        findings.error(
+            "TL-PG-STANDBY",
+            "server",
+            "the server is a standby: nothing can be written there",
+            "name the primary in the url",
+        );
+    }
+    let sql = "SELECT has_schema_privilege('public', 'CREATE'), to_regclass('public.tidelock_checkpoint') IS NOT NULL, \
+               has_database_privilege(current_database(), 'TEMPORARY'), quote_ident(current_database())";
+    let Some(row) = session.first("reading the privileges", sql).await? else { return Ok(()) };
+    if !row.flag(0) && !row.flag(1) {
+        findings.error(
+            "TL-PG-PRIVILEGE-CREATE",
+            "privileges",
+            "the user may not make tables in the schema public",
+            "GRANT CREATE ON SCHEMA public TO CURRENT_USER",
+        );
+    }
+    if !row.flag(2) {
+        findings.warning(
+            "TL-PG-PRIVILEGE-TEMPORARY",
+            "privileges",
+            "the user may not make temporary tables, which are needed to copy into tables that hold rows",
+            format!("GRANT TEMPORARY ON DATABASE {} TO CURRENT_USER", row.text(3)),
+        );
+    }
+    Ok(())
+}
+
+/// Whether the session may take the role that keeps triggers from firing; asked by taking it in a transaction that is rolled back.
+async fn replica_role(session: &Session) -> Result<bool> {
+    match session.client.batch_execute("BEGIN; SET LOCAL session_replication_role = replica; ROLLBACK").await
+    {
+        Ok(()) => Ok(true),
+        Err(error) if crate::error::state(&error) == Some("42501") => {
+            session.run("rolling back", "ROLLBACK").await?;
+            Ok(false)
+        }
+        Err(error) => Err(crate::error::from_driver("asking for the replica role", error)),
+    }
+}
+
+fn target_table(layout: &Layout, session: &Session, quiet: bool, findings: &mut Findings) {
+    let subject = layout.table.name.to_string();
+    let rights = layout.rights;
+    let lacking: Vec<&str> = [
+        (rights.select, "SELECT"),
+        (rights.insert, "INSERT"),
+        (rights.update, "UPDATE"),
+        (rights.delete, "DELETE"),
+    ]
+    .into_iter()
+    .filter_map(|(has, name)| (!has).then_some(name))
+    .collect();
+    if !lacking.is_empty() {
+        let list = lacking.join(", ");
+        let remedy = format!("GRANT {list} ON {} TO CURRENT_USER", layout.sql_name());
+        findings.error("TL-PG-PRIVILEGE-WRITE", &subject, format!("the user lacks {list}"), remedy);
+    }
+    if !quiet && (layout.triggers || layout.referenced || !layout.table.foreign_keys.is_empty()) {
+        let message = "its triggers and foreign keys act on our writes too: the user may not switch them off for its own session";
+        let remedy = match session.server.version {
+            150_000.. => "GRANT SET ON PARAMETER session_replication_role TO CURRENT_USER",
+            _ => "ALTER ROLE CURRENT_USER SUPERUSER, or drop triggers that write",
+        };
+        findings.warning("TL-PG-REPLICA-ROLE", &subject, message, remedy);
+    }
+    for index in &layout.special_indexes {
+        let message = format!(
+            "index {index} is over an expression, partial, or of a special kind; it is left as it is"
+        );
+        findings.list.push(Finding::new(
+            Severity::Note,
+            "TL-PG-INDEX-SPECIAL",
+            format!("{subject}.{index}"),
+            message,
+        ));
+    }
+}

@@ -1,0 +1,194 @@
+//! Loading chunks: COPY, straight into an empty table, or into a staging table whose rows then replace what is there.
+
+use crate::Result;
+use crate::apply::{Known, begin, commit};
+use crate::config::Config;
+use crate::connect::{Purpose, Session};
+use crate::encode::{Form, put};
+use crate::error::{codec, from_driver, protocol};
+use crate::names::quoted;
+use crate::read::Reading;
+use crate::statements::refused;
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures_util::SinkExt;
+use std::pin::Pin;
+use std::sync::Arc;
+use tidelock_endpoint::{Checkpoint, Loader, WriteMode};
+use tidelock_model::{Rows, Slot, Table};
+use tokio_postgres::CopyInSink;
+
+const STAGE: &str = "pg_temp.tidelock_stage";
+/// Octets of one message of COPY.
+const PIECE: usize = 256 << 10;
+
+/// Loads one chunk at a time.
+pub(crate) struct PgLoader {
+    session: Session,
+    known: Known,
+    open: Option<Open>,
+}
+
+struct Open {
+    reading: Arc<Reading>,
+    mode: WriteMode,
+    /// The COPY, once there is a row.
+    copy: Option<Pin<Box<CopyInSink<Bytes>>>>,
+    rows: u64,
+}
+
+impl PgLoader {
+    pub async fn open(config: &Config) -> Result<PgLoader> {
+        let session = Session::connect(config, Purpose::Write).await?;
+        Ok(PgLoader { session, known: Known::default(), open: None })
+    }
+}
+
+impl Open {
+    fn doing(&self) -> String {
+        format!("loading {}", self.reading.table.name)
+    }
+
+    /// The columns that are written.
+    fn columns(&self) -> String {
+        let written = (0..self.reading.places.len()).filter(|i| !self.reading.generated(*i));
+        written.map(|i| quoted(&self.reading.table.columns[i].name)).collect::<Vec<_>>().join(", ")
+    }
+
+    fn destination(&self) -> String {
+        match self.mode {
+            WriteMode::Insert => crate::names::sql_name(&self.reading.table.name),
+            WriteMode::Upsert => STAGE.to_owned(),
+        }
+    }
+
+    /// The staging table's rows, in place of those that are there.
+    fn replace(&self) -> String {
+        let (reading, columns) = (&self.reading, self.columns());
+        let name = |i: &usize| quoted(&reading.table.columns[*i].name);
+        let key = &reading.table.key;
+        let insert = format!(
+            "INSERT INTO {} ({columns}) OVERRIDING SYSTEM VALUE SELECT {columns} FROM {STAGE}",
+            crate::names::sql_name(&reading.table.name)
+        );
+        // A unique value may have passed from one row to another: all of them go first.
+        if reading.layout.more_unique {
+            let equal: Vec<String> = key.iter().map(|i| format!("t.{0} = s.{0}", name(i))).collect();
+            let delete = format!(
+                "DELETE FROM {} AS t USING {STAGE} AS s WHERE {}",
+                reading.from(),
+                equal.join(" AND ")
+            );
+            return format!("{delete};\n{insert}");
+        }
+        let set: Vec<String> = (0..reading.places.len())
+            .filter(|i| !key.contains(i) && !reading.generated(*i))
+            .map(|i| format!("{0} = EXCLUDED.{0}", name(&i)))
+            .collect();
+        let action =
+            if set.is_empty() { "NOTHING".to_owned() } else { format!("UPDATE SET {}", set.join(", ")) };
+        format!("{insert} ON CONFLICT ({}) DO {action}", key.iter().map(name).collect::<Vec<_>>().join(", "))
+    }
+
+    /// A row as a line of COPY's text format.
+    fn line(&self, image: tidelock_model::Image<'_>, out: &mut Vec<u8>) -> Result<()> {
+        let mut first = true;
+        for (i, slot) in image.slots().enumerate() {
+            let place = *self
+                .reading
+                .places
+                .get(i)
+                .ok_or_else(|| protocol("a row has more columns than its table"))?;
+            let Slot::Value(value) = slot.map_err(codec)? else {
+                let name = &self.reading.table.columns[i].name;
+                return Err(protocol(format!(
+                    "a row of {} comes without its column {name}",
+                    self.reading.table.name
+                )));
+            };
+            if self.reading.generated(i) {
+                continue;
+            }
+            if !std::mem::take(&mut first) {
+                out.push(b'\t');
+            }
+            put(&self.reading.layout.columns[place], &value, Form::Copy, out)
+                .map_err(|refusal| refused(&self.reading, i, &value, &refusal.0))?;
+        }
+        out.push(b'\n');
+        Ok(())
+    }
+
+    async fn finish(&mut self) -> Result<()> {
+        let Some(mut copy) = self.copy.take() else { return Ok(()) };
+        let arrived = copy.as_mut().finish().await.map_err(|e| from_driver(&self.doing(), e))?;
+        if arrived != self.rows {
+            return Err(protocol(format!(
+                "{}: {} rows were sent and {arrived} arrived",
+                self.doing(),
+                self.rows
+            )));
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Loader for PgLoader {
+    async fn begin(&mut self, table: &Arc<Table>, mode: WriteMode, origin: &str) -> Result<()> {
+        // What a chunk before left open goes: dropping its COPY makes the server give it up.
+        if self.open.take().is_some() {
+            self.session.run("giving a chunk up", "ROLLBACK").await?;
+        }
+        let reading = self.known.reading(&self.session, table).await?;
+        let mut sql = begin(origin);
+        if mode == WriteMode::Upsert {
+            reading.key()?;
+            let like = crate::names::sql_name(&table.name);
+            sql += &format!("CREATE TEMPORARY TABLE tidelock_stage (LIKE {like}) ON COMMIT DROP");
+        }
+        self.session.run("beginning a chunk", &sql).await?;
+        self.open = Some(Open { reading, mode, copy: None, rows: 0 });
+        Ok(())
+    }
+
+    async fn load(&mut self, rows: &Rows) -> Result<()> {
+        let Some(open) = &mut self.open else { return Err(protocol("rows before their chunk was begun")) };
+        let doing = open.doing();
+        let failed = |e| from_driver(&doing, e);
+        if open.copy.is_none() && !rows.is_empty() {
+            let sql = format!("COPY {} ({}) FROM STDIN", open.destination(), open.columns());
+            open.copy = Some(Box::pin(self.session.client.copy_in(&sql).await.map_err(failed)?));
+        }
+        let mut lines = Vec::with_capacity(PIECE + PIECE / 8);
+        for image in rows.images() {
+            open.line(image.map_err(codec)?, &mut lines)?;
+            open.rows += 1;
+            if lines.len() >= PIECE
+                && let Some(copy) = &mut open.copy
+            {
+                let full = std::mem::replace(&mut lines, Vec::with_capacity(PIECE + PIECE / 8));
+                copy.send(Bytes::from(full)).await.map_err(failed)?;
+            }
+        }
+        if let Some(copy) = &mut open.copy
+            && !lines.is_empty()
+        {
+            copy.send(Bytes::from(lines)).await.map_err(failed)?;
+        }
+        Ok(())
+    }
+
+    async fn commit(&mut self, checkpoint: &Checkpoint) -> Result<()> {
+        let Some(mut open) = self.open.take() else {
+            return Err(protocol("a commit before its chunk was begun"));
+        };
+        open.finish().await?;
+        let mut sql = String::new();
+        if open.mode == WriteMode::Upsert {
+            sql = open.replace() + ";\n";
+        }
+        sql += &commit(checkpoint, &[]);
+        self.session.run(&format!("committing a chunk of {}", open.reading.table.name), &sql).await
+    }
+}

@@ -1,0 +1,167 @@
+//! A consistent view, its place in the log, and the readers on it.
+//!
+//! One connection exports its snapshot and holds it; each reader takes it over. The mark is that snapshot as the server tells it, and a place in the log taken
+//! after it: whatever commits behind that place is not in the view.
+
+use crate::Result;
+use crate::catalog::{Layout, Which, describe};
+use crate::chunks::{Bounds, cut};
+use crate::config::Config;
+use crate::connect::{Purpose, Session};
+use crate::error::{from_driver, precondition, protocol};
+use crate::names::literal;
+use crate::read::{PIECE, Reading, Scratch};
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures_util::StreamExt;
+use std::collections::HashMap;
+use std::pin::Pin;
+use std::sync::Arc;
+use tidelock_endpoint::{Chunk, ChunkReader, Snapshot};
+use tidelock_model::{Position, Rows, RowsWriter, Table, TableName};
+use tokio_postgres::CopyOutStream;
+
+const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY";
+
+type Layouts = Arc<HashMap<TableName, Arc<Layout>>>;
+
+/// The view.
+pub(crate) struct View {
+    config: Config,
+    mark: Position,
+    /// The exported snapshot's name.
+    snapshot: String,
+    layouts: Layouts,
+    /// Holds the view open.
+    _control: Session,
+}
+
+/// Opens a view of `tables`.
+pub(crate) async fn open(config: &Config, tables: &[Arc<Table>]) -> Result<View> {
+    let control = Session::connect(config, Purpose::Read).await?;
+    control.run("opening a consistent view", BEGIN).await?;
+    let names: Vec<TableName> = tables.iter().map(|t| t.name.clone()).collect();
+    let sql = "SELECT pg_export_snapshot(), pg_current_snapshot()";
+    let seen = control
+        .first("opening a consistent view", sql)
+        .await?
+        .ok_or_else(|| protocol("no snapshot was exported"))?;
+    let place = match control.server.recovery {
+        true => "pg_last_wal_replay_lsn()",
+        false => "pg_current_wal_insert_lsn()",
+    };
+    let place = control.first("asking where the log stands", &format!("SELECT {place}")).await?;
+    let place = place.ok_or_else(|| protocol("the server does not tell where its log stands"))?;
+    let found = describe(&control, Which::Named(&names)).await?;
+    Ok(View {
+        config: config.clone(),
+        mark: Position::new(format!("{} {}", seen.text(1), place.text(0))),
+        snapshot: seen.text(0).to_owned(),
+        layouts: Arc::new(found.into_iter().map(|l| (l.table.name.clone(), Arc::new(l))).collect()),
+        _control: control,
+    })
+}
+
+fn reading(layouts: &Layouts, table: &Arc<Table>) -> Result<Reading> {
+    let layout = layouts.get(&table.name).ok_or_else(|| {
+        precondition(
+            "TL-PG-NO-TABLE",
+            format!("table {} is not in the view: it was not there, or not announced", table.name),
+        )
+    })?;
+    Reading::new(table, layout)
+}
+
+#[async_trait]
+impl Snapshot for View {
+    fn mark(&self) -> &Position {
+        &self.mark
+    }
+
+    async fn chunks(&self, table: &Arc<Table>, rows: u64) -> Result<Vec<Chunk>> {
+        Ok(cut(&reading(&self.layouts, table)?, rows))
+    }
+
+    async fn reader(&self) -> Result<Box<dyn ChunkReader>> {
+        let session = Session::connect(&self.config, Purpose::Read).await?;
+        let sql = format!("{BEGIN}; SET TRANSACTION SNAPSHOT {}", literal(&self.snapshot));
+        session.run("joining a consistent view", &sql).await?;
+        Ok(Box::new(Reader {
+            session,
+            layouts: self.layouts.clone(),
+            open: None,
+            scratch: Scratch::default(),
+        }))
+    }
+}
+
+/// Reads one chunk at a time.
+struct Reader {
+    session: Session,
+    layouts: Layouts,
+    open: Option<Open>,
+    scratch: Scratch,
+}
+
+struct Open {
+    reading: Reading,
+    copy: Pin<Box<CopyOutStream>>,
+    rows: RowsWriter,
+    /// The beginning of a line whose end has not come.
+    rest: Vec<u8>,
+}
+
+impl Open {
+    fn take_in(&mut self, data: &Bytes, scratch: &mut Scratch) -> Result<()> {
+        let mut data: &[u8] = data;
+        while let Some(end) = memchr::memchr(b'\n', data) {
+            let (line, behind) = data.split_at(end);
+            data = &behind[1..];
+            if self.rest.is_empty() {
+                self.reading.line(line, scratch, &mut self.rows)?;
+            } else {
+                self.rest.extend_from_slice(line);
+                self.reading.line(&self.rest, scratch, &mut self.rows)?;
+                self.rest.clear();
+            }
+        }
+        self.rest.extend_from_slice(data);
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl ChunkReader for Reader {
+    async fn open(&mut self, table: &Arc<Table>, chunk: &Chunk) -> Result<()> {
+        self.open = None;
+        let reading = reading(&self.layouts, table)?;
+        let sql = format!(
+            "COPY (SELECT {} FROM {} WHERE {}) TO STDOUT",
+            reading.list(""),
+            reading.from(),
+            Bounds::parse(&chunk.bounds)?.condition()
+        );
+        let doing = format!("reading {}", table.name);
+        let copy = self.session.client.copy_out(&sql).await.map_err(|e| from_driver(&doing, e))?;
+        let rows = RowsWriter::new(table.clone());
+        self.open = Some(Open { reading, copy: Box::pin(copy), rows, rest: Vec::new() });
+        Ok(())
+    }
+
+    async fn next(&mut self) -> Result<Option<Rows>> {
+        let Some(open) = &mut self.open else { return Ok(None) };
+        while let Some(data) = open.copy.next().await {
+            let data = data.map_err(|e| from_driver(&format!("reading {}", open.reading.table.name), e))?;
+            open.take_in(&data, &mut self.scratch)?;
+            if open.rows.bytes() >= PIECE {
+                return Ok(Some(open.rows.take()));
+            }
+        }
+        if !open.rest.is_empty() {
+            return Err(protocol("reading a chunk ended in the middle of a line"));
+        }
+        let last = open.rows.take();
+        self.open = None;
+        Ok((!last.is_empty()).then_some(last))
+    }
+}

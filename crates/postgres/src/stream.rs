@@ -1,0 +1,95 @@
+//! The changes of one slot.
+//!
+//! The connection is read by a task of its own (see `replication`), which answers the server whether or not anybody calls `next`.
+
+use crate::Result;
+use crate::catalog::{Which, describe};
+use crate::changes::Changes;
+use crate::config::Config;
+use crate::connect::{Purpose, Session};
+use crate::error::precondition;
+use crate::position::Lsn;
+use crate::replication::{Feed, Frame, Message, Relation};
+use async_trait::async_trait;
+use std::collections::VecDeque;
+use tidelock_endpoint::ChangeStream;
+use tidelock_model::{Batch, Position, TableName};
+
+/// An open stream.
+pub(crate) struct PgStream {
+    config: Config,
+    feed: Feed,
+    /// What was fetched and not worked off. A frame leaves it once it has had its effect, so that `next` may be dropped at any time.
+    queue: VecDeque<Frame>,
+    changes: Changes,
+    /// For looks into the catalogue, once there is one to be had.
+    session: Option<Session>,
+}
+
+/// Opens the stream behind `after`, which was checked (see `capture::check`).
+pub(crate) async fn open(config: &Config, tables: &[TableName], after: &Position) -> Result<PgStream> {
+    let after = Lsn::of(after)?;
+    let feed = Feed::start(config, &config.capture, &config.capture, after).await?;
+    let changes = Changes::new(tables, after);
+    Ok(PgStream { config: config.clone(), feed, queue: VecDeque::new(), changes, session: None })
+}
+
+impl PgStream {
+    /// Works off the first frame of the queue.
+    async fn work(&mut self) -> Result<()> {
+        match self.queue.front() {
+            None => return Ok(()),
+            Some(Frame::KeepAlive { end }) => self.changes.keep_alive(*end),
+            Some(Frame::Message(bytes)) => match Message::parse(bytes)? {
+                Message::Relation(relation) => self.relation(relation).await?,
+                message => self.changes.message(&message)?,
+            },
+        }
+        self.queue.pop_front();
+        Ok(())
+    }
+
+    async fn relation(&mut self, relation: Relation) -> Result<()> {
+        let Some(name) = self.changes.wants(&relation) else {
+            self.changes.ignore(relation.id);
+            return Ok(());
+        };
+        let session = match self.session.take() {
+            Some(session) if !session.client.is_closed() => session,
+            _ => Session::connect(&self.config, Purpose::Read).await?,
+        };
+        let found = describe(&session, Which::Named(std::slice::from_ref(&name))).await?;
+        self.session = Some(session);
+        match found.first().filter(|layout| layout.oid == relation.id) {
+            Some(layout) => self.changes.follow(&relation, layout),
+            None => Err(precondition(
+                "TL-PG-TABLE-GONE",
+                format!("reading changes of {name}: the table was dropped since they were made"),
+            )
+            .hint("take the table out of the job, or copy anew with `tidelock sync --full`")),
+        }
+    }
+}
+
+#[async_trait]
+impl ChangeStream for PgStream {
+    async fn next(&mut self) -> Result<Batch> {
+        loop {
+            while !self.queue.is_empty() {
+                self.work().await?;
+                if self.changes.is_full() {
+                    return Ok(self.changes.take());
+                }
+            }
+            if !self.changes.is_empty() {
+                return Ok(self.changes.take());
+            }
+            self.queue.extend(self.feed.next().await?);
+        }
+    }
+
+    async fn acknowledge(&mut self, durable: &Position) -> Result<()> {
+        self.feed.acknowledge(Lsn::of(durable)?);
+        Ok(())
+    }
+}

@@ -1,0 +1,4 @@
+//! The engine against real servers: PostgreSQL 15 and 18.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod conformance;
