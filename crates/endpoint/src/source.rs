@@ -87,6 +87,9 @@ pub trait Snapshot: Send + Sync {
     /// Cuts a table into chunks of about `rows` rows. An empty table has one chunk too.
     async fn chunks(&self, table: &Arc<Table>, rows: u64) -> Result<Vec<Chunk>>;
 
+    /// Rows of a table in this view, counted by the server.
+    async fn count(&self, table: &Arc<Table>) -> Result<u64>;
+
     /// A reader on this view; as many as were announced.
     async fn reader(&self) -> Result<Box<dyn ChunkReader>>;
 }

@@ -58,6 +58,25 @@ impl Table {
         self.columns.iter().position(|c| c.name == name)
     }
 
+    /// The table as rows and changes carry it: without generated columns. Indexes, keys and references over such columns fall away.
+    pub fn without_generated(&self) -> Table {
+        let place = |c: &usize| {
+            let before = self.columns[..*c].iter().filter(|c| c.generated).count();
+            (!self.columns[*c].generated).then_some(c - before)
+        };
+        let places = |columns: &[usize]| columns.iter().map(place).collect::<Option<Vec<_>>>();
+        let index = |i: &Index| Some(Index { columns: places(&i.columns)?, ..i.clone() });
+        let reference = |f: &ForeignKey| Some(ForeignKey { columns: places(&f.columns)?, ..f.clone() });
+        Table {
+            name: self.name.clone(),
+            columns: self.columns.iter().filter(|c| !c.generated).cloned().collect(),
+            key: places(&self.key).unwrap_or_default(),
+            primary: self.primary,
+            indexes: self.indexes.iter().filter_map(index).collect(),
+            foreign_keys: self.foreign_keys.iter().filter_map(reference).collect(),
+        }
+    }
+
     /// The key's columns, in key order.
     pub fn key_columns(&self) -> impl Iterator<Item = &Column> {
         self.key.iter().map(|i| &self.columns[*i])

@@ -22,7 +22,7 @@ use mysql_async::prelude::Queryable;
 use std::collections::HashMap;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
-use tidelock_endpoint::{Applied, Checkpoint, Delta, EndpointError, ErrorKind, Loader, Target};
+use tidelock_endpoint::{Applied, Checkpoint, Delta, EndpointError, ErrorKind, Loader, Merged, Target};
 use tidelock_model::{Rows, Table, TableName};
 
 /// Statements are kept below this, and below half of what the server takes.
@@ -292,7 +292,9 @@ impl Target for MyTarget {
             Writer { reading: &reading, limit, scripts: &mut scripts }.removals(delta)?;
             self.execute(std::mem::take(&mut scripts), &mut applied).await?;
             self.send_pending().await?;
-            let merged = merge::merged(&mut self.session, &reading, &delta.updates).await?;
+            let wanted = Merged::wanted(&reading.table, &delta.updates);
+            let there = by_key(&mut self.session, &reading, &wanted, " FOR UPDATE").await?;
+            let merged = Merged::new(&reading.table, &delta.updates, &there).map_err(codec)?;
             applied.missing += merged.missing;
             let mut writer = Writer { reading: &reading, limit, scripts: &mut scripts };
             let rows = merged.rows.images().collect::<std::result::Result<Vec<_>, _>>().map_err(codec)?;

@@ -24,7 +24,7 @@ pub(crate) async fn inspect(config: &Config, ask: &Ask) -> Result<Inspection> {
     let layouts = describe(&mut session, &config.database, which).await?;
     let grants = Grants::ask(&mut session).await?;
     let server = session.server.clone();
-    let mut findings = Findings::default();
+    let mut findings = Findings { list: Vec::new(), user: user(&mut session).await? };
     version(&server, &mut findings);
     match ask.role {
         Role::SnapshotSource => {}
@@ -52,15 +52,20 @@ pub(crate) async fn inspect(config: &Config, ask: &Ask) -> Result<Inspection> {
     }
     let mut tables: Vec<_> = layouts.iter().map(|l| l.table.clone()).collect();
     tables.sort_by(|a, b| a.name.cmp(&b.name));
-    Ok(Inspection { server: server.identity.clone(), tables, findings: findings.0 })
+    Ok(Inspection { server: server.identity.clone(), tables, findings: findings.list })
 }
 
+/// What was found. In remedies `CURRENT_USER()` stands for the user: whoever runs them is another one.
 #[derive(Default)]
-struct Findings(Vec<Finding>);
+struct Findings {
+    list: Vec<Finding>,
+    user: String,
+}
 
 impl Findings {
-    fn add(&mut self, finding: Finding) {
-        self.0.push(finding);
+    fn add(&mut self, mut finding: Finding) {
+        finding.remedy = finding.remedy.map(|r| r.replace("CURRENT_USER()", &self.user));
+        self.list.push(finding);
     }
 
     fn error(
@@ -82,6 +87,14 @@ impl Findings {
     ) {
         self.add(Finding::new(Severity::Warning, code, subject, message).remedy(remedy));
     }
+}
+
+/// `'sync'@'%'`, as it stands in GRANT.
+async fn user(session: &mut Session) -> Result<String> {
+    let row = session.first("asking for the user", "SELECT CURRENT_USER()").await?;
+    let user = row.map(|r| r.string(0)).unwrap_or_default();
+    let (name, host) = user.rsplit_once('@').unwrap_or((&user, "%"));
+    Ok(format!("{}@{}", literal(name), literal(host)))
 }
 
 fn version(server: &Server, findings: &mut Findings) {
@@ -349,7 +362,7 @@ mod tests {
         {
             let mut findings = Findings::default();
             expiry(seconds, days, &mut findings);
-            assert_eq!(!findings.0.is_empty(), noted, "{seconds} {days}");
+            assert_eq!(!findings.list.is_empty(), noted, "{seconds} {days}");
         }
     }
 }

@@ -8,10 +8,9 @@ use crate::encode::{Form, put};
 use crate::error::{self, from_driver, precondition, protocol};
 use mysql_async::Row;
 use mysql_async::prelude::Queryable;
-use std::collections::HashSet;
 use std::sync::Arc;
-use tidelock_endpoint::EndpointError;
-use tidelock_model::{Image, Rows, RowsWriter, Slot, Table, canonical_hash};
+use tidelock_endpoint::{EndpointError, exactly};
+use tidelock_model::{Image, Rows, RowsWriter, Slot, Table};
 
 /// Rows of one answer are handed on in pieces of this size.
 pub(crate) const PIECE: usize = 512 << 10;
@@ -89,13 +88,9 @@ pub(crate) async fn by_key(
 ) -> Result<Rows> {
     let table = &reading.table;
     let doing = format!("reading rows of {} by key", table.name);
-    let mut wanted = HashSet::with_capacity(keys.len());
-    let mut scratch = (Scratch::default(), Vec::new());
+    let mut scratch = Scratch::default();
     let mut found = RowsWriter::new(table.clone());
     let images = keys.images().collect::<std::result::Result<Vec<_>, _>>().map_err(error::codec)?;
-    for image in &images {
-        wanted.insert(key_hash(table, *image, &mut scratch.1)?);
-    }
     for part in images.chunks(KEYS) {
         let mut condition = Vec::new();
         keys_condition(reading, part, &mut condition)?;
@@ -103,24 +98,10 @@ pub(crate) async fn by_key(
         let sql = reading.select(&condition) + lock;
         let mut answer = session.conn.exec_iter(sql, ()).await.map_err(|e| from_driver(&doing, e))?;
         while let Some(row) = answer.next().await.map_err(|e| from_driver(&doing, e))? {
-            reading.row(&row, &mut scratch.0, &mut found)?;
+            reading.row(&row, &mut scratch, &mut found)?;
         }
     }
-    let all = found.take();
-    for image in all.images() {
-        let image = image.map_err(error::codec)?;
-        if wanted.contains(&key_hash(table, image, &mut scratch.1)?) {
-            found.image(image);
-        }
-    }
-    Ok(found.take())
-}
-
-/// The canonical hash of a row's key.
-pub(crate) fn key_hash(table: &Table, image: Image<'_>, scratch: &mut Vec<u8>) -> Result<u128> {
-    let slots = image.slots().collect::<std::result::Result<Vec<_>, _>>().map_err(error::codec)?;
-    let key = table.key.iter().map(|i| slots.get(*i).copied().unwrap_or(Slot::NotSent));
-    Ok(canonical_hash(key, scratch))
+    exactly(keys, &found.take()).map_err(error::codec)
 }
 
 /// `` `k` IN (1, 2) `` or `` (`a`, `b`) IN ((1, 2), …) ``.

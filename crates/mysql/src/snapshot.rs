@@ -187,6 +187,12 @@ impl Snapshot for View {
         chunks::cut(&mut *self.control.lock().await, &layout, rows).await
     }
 
+    async fn count(&self, table: &Arc<Table>) -> Result<u64> {
+        let sql = format!("SELECT COUNT(*) FROM {}", self.layout(&table.name)?.sql_name());
+        let row = self.control.lock().await.first(&format!("counting {}", table.name), &sql).await?;
+        row.ok_or_else(|| protocol("a count without a row"))?.number(0)
+    }
+
     async fn reader(&self) -> Result<Box<dyn ChunkReader>> {
         let place = self.handed_out.fetch_add(1, Ordering::Relaxed) % self.readers.len();
         let layouts = self.layouts.clone();

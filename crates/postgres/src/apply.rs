@@ -12,7 +12,6 @@ use crate::config::Config;
 use crate::connect::{Purpose, Session};
 use crate::error::{self, codec, from_driver, protocol};
 use crate::load::PgLoader;
-use crate::merge;
 use crate::names::{literal, quoted, sql_name};
 use crate::read::{Reading, by_key};
 use crate::schema;
@@ -20,7 +19,7 @@ use crate::statements::{Count, Script, Writer, key_moves};
 use async_trait::async_trait;
 use std::collections::HashMap;
 use std::sync::Arc;
-use tidelock_endpoint::{Applied, Checkpoint, Delta, Loader, Target};
+use tidelock_endpoint::{Applied, Checkpoint, Delta, Loader, Merged, Target};
 use tidelock_model::{Rows, Table, TableName};
 
 /// The prefix of the message that names the origin.
@@ -183,7 +182,9 @@ impl PgTarget {
         script.statement("ROLLBACK TO SAVEPOINT tidelock");
         Writer { reading, script: &mut script }.removals(delta)?;
         self.execute(script, applied).await?;
-        let merged = merge::merged(&self.session, reading, &delta.updates).await?;
+        let wanted = Merged::wanted(&reading.table, &delta.updates);
+        let there = by_key(&self.session, reading, &wanted, true).await?;
+        let merged = Merged::new(&reading.table, &delta.updates, &there).map_err(codec)?;
         applied.missing += merged.missing;
         let rows = merged.rows.images().collect::<std::result::Result<Vec<_>, _>>().map_err(codec)?;
         let mut script = Script::default();

@@ -31,7 +31,6 @@ mod error;
 mod inspect;
 mod interval;
 mod load;
-mod merge;
 mod names;
 mod position;
 mod read;

@@ -7,10 +7,9 @@ use crate::decode::Decoder;
 use crate::error::{self, precondition, protocol};
 use crate::names::{quoted, sql_name};
 use crate::statements::Arrays;
-use std::collections::HashSet;
 use std::sync::Arc;
-use tidelock_endpoint::{EndpointError, ErrorKind};
-use tidelock_model::{Image, ImageWriter, Rows, RowsWriter, Slot, Table, Value, canonical_hash};
+use tidelock_endpoint::{EndpointError, ErrorKind, exactly};
+use tidelock_model::{ImageWriter, Rows, RowsWriter, Table, Value};
 
 /// Rows of one answer are handed on in pieces of this size.
 pub(crate) const PIECE: usize = 512 << 10;
@@ -168,13 +167,9 @@ fn unescaped<'f>(field: &'f [u8], out: &'f mut Vec<u8>) -> Result<&'f [u8]> {
 pub(crate) async fn by_key(session: &Session, reading: &Reading, keys: &Rows, lock: bool) -> Result<Rows> {
     let table = &reading.table;
     let doing = format!("reading rows of {} by key", table.name);
-    let mut wanted = HashSet::with_capacity(keys.len());
-    let mut scratch = (Scratch::default(), Vec::new());
+    let mut scratch = Scratch::default();
     let mut found = RowsWriter::new(table.clone());
     let images = keys.images().collect::<std::result::Result<Vec<_>, _>>().map_err(error::codec)?;
-    for image in &images {
-        wanted.insert(key_hash(table, *image, &mut scratch.1)?);
-    }
     for part in images.chunks(KEYS) {
         let mut arrays = Arrays::new(reading, reading.key()?.iter().copied());
         for image in part {
@@ -190,22 +185,8 @@ pub(crate) async fn by_key(session: &Session, reading: &Reading, keys: &Rows, lo
         }
         let sql = String::from_utf8(sql).map_err(|_| protocol("a statement is not UTF-8"))?;
         for row in session.query(&doing, &sql).await? {
-            reading.row(&row, &mut scratch.0, &mut found)?;
+            reading.row(&row, &mut scratch, &mut found)?;
         }
     }
-    let all = found.take();
-    for image in all.images() {
-        let image = image.map_err(error::codec)?;
-        if wanted.contains(&key_hash(table, image, &mut scratch.1)?) {
-            found.image(image);
-        }
-    }
-    Ok(found.take())
-}
-
-/// The canonical hash of a row's key.
-pub(crate) fn key_hash(table: &Table, image: Image<'_>, scratch: &mut Vec<u8>) -> Result<u128> {
-    let slots = image.slots().collect::<std::result::Result<Vec<_>, _>>().map_err(error::codec)?;
-    let key = table.key.iter().map(|i| slots.get(*i).copied().unwrap_or(Slot::NotSent));
-    Ok(canonical_hash(key, scratch))
+    exactly(keys, &found.take()).map_err(error::codec)
 }

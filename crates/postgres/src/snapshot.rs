@@ -33,7 +33,7 @@ pub(crate) struct View {
     snapshot: String,
     layouts: Layouts,
     /// Holds the view open.
-    _control: Session,
+    control: Session,
 }
 
 /// Opens a view of `tables`.
@@ -58,7 +58,7 @@ pub(crate) async fn open(config: &Config, tables: &[Arc<Table>]) -> Result<View>
         mark: Position::new(format!("{} {}", seen.text(1), place.text(0))),
         snapshot: seen.text(0).to_owned(),
         layouts: Arc::new(found.into_iter().map(|l| (l.table.name.clone(), Arc::new(l))).collect()),
-        _control: control,
+        control,
     })
 }
 
@@ -80,6 +80,12 @@ impl Snapshot for View {
 
     async fn chunks(&self, table: &Arc<Table>, rows: u64) -> Result<Vec<Chunk>> {
         Ok(cut(&reading(&self.layouts, table)?, rows))
+    }
+
+    async fn count(&self, table: &Arc<Table>) -> Result<u64> {
+        let sql = format!("SELECT count(*) FROM {}", reading(&self.layouts, table)?.from());
+        let row = self.control.first(&format!("counting {}", table.name), &sql).await?;
+        row.ok_or_else(|| protocol("a count without a row"))?.number(0)
     }
 
     async fn reader(&self) -> Result<Box<dyn ChunkReader>> {

@@ -48,7 +48,7 @@ fn native(data_type: &Type) -> Result<String, String> {
         Type::Geometry => return Err("geometries need PostGIS, which is not supported".into()),
         Type::Any => {
             return Err(
-                "a column of any type has no counterpart in PostgreSQL; give it a type at the source".into()
+                "a column of any type has no counterpart in PostgreSQL; give it a type at the source".into(),
             );
         }
         Type::Native { engine, name } => {

@@ -23,7 +23,7 @@
 //! Invariant: when [`ensure`] has returned, a table's triggers write its columns as they are now. Whatever happened while they did not (a column added, a table made
 //! anew under its name) is made good by recording the table's whole content again, in the same transaction.
 
-use crate::catalogue::{self, Found, carried};
+use crate::catalogue::{self, Found};
 use crate::names::{CHANGE, LAYOUT, META, ORIGIN, REPLACED, ident, literal};
 use crate::triggers::{self, STAMP};
 use crate::{error, schema};
@@ -96,7 +96,7 @@ pub fn ensure(db: &Connection, tables: &[TableName]) -> Result<Vec<TableName>> {
 }
 
 fn ensure_table(db: &Connection, found: &Found) -> Result<()> {
-    let table = carried(&found.table);
+    let table = found.table.without_generated();
     let name = &table.name;
     if table.key.is_empty() {
         let message = format!(

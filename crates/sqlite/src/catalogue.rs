@@ -295,28 +295,3 @@ fn foreign_keys(db: &Connection, table: &str, columns: &[RawColumn]) -> rusqlite
     keys.reverse();
     Ok(keys)
 }
-
-/// The table as rows and changes carry it: without generated columns.
-pub fn carried(table: &Table) -> Table {
-    let place = |c: &usize| {
-        let before = table.columns[..*c].iter().filter(|c| c.generated).count();
-        (!table.columns[*c].generated).then_some(c - before)
-    };
-    let places = |columns: &[usize]| columns.iter().map(place).collect::<Option<Vec<_>>>();
-    Table {
-        name: table.name.clone(),
-        columns: table.columns.iter().filter(|c| !c.generated).cloned().collect(),
-        key: places(&table.key).unwrap_or_default(),
-        primary: table.primary,
-        indexes: table
-            .indexes
-            .iter()
-            .filter_map(|i| Some(Index { columns: places(&i.columns)?, ..i.clone() }))
-            .collect(),
-        foreign_keys: table
-            .foreign_keys
-            .iter()
-            .filter_map(|f| Some(ForeignKey { columns: places(&f.columns)?, ..f.clone() }))
-            .collect(),
-    }
-}

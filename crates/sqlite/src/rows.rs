@@ -78,7 +78,7 @@ pub fn by_key(db: &Connection, real: &Table, keys: &Rows) -> Result<Rows> {
 /// An `Arc` of the table without generated columns; the same one where it has none.
 pub fn carried(table: &Arc<Table>) -> Arc<Table> {
     if table.columns.iter().any(|c| c.generated) {
-        Arc::new(crate::catalogue::carried(table))
+        Arc::new(table.without_generated())
     } else {
         table.clone()
     }

@@ -78,6 +78,14 @@ impl Snapshot for FileSnapshot {
         self.sessions[0].run(move |db| cut(db, &table, rows.max(1))).await
     }
 
+    async fn count(&self, table: &Arc<Table>) -> Result<u64> {
+        let sql = format!("SELECT count(*) FROM {}", ident(&table.name.name));
+        let what = error::sql(format!("counting table {}", table.name));
+        let count: i64 =
+            self.sessions[0].run(move |db| db.query_row(&sql, [], |row| row.get(0)).map_err(what)).await?;
+        Ok(count.unsigned_abs())
+    }
+
     async fn reader(&self) -> Result<Box<dyn ChunkReader>> {
         let place = self.next.fetch_add(1, Ordering::Relaxed) % self.sessions.len();
         Ok(Box::new(FileReader { session: self.sessions[place].clone(), chunk: None }))

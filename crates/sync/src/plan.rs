@@ -111,10 +111,7 @@ fn map_table(
     let subject = table.name.to_string();
     let before = findings.len();
     // Engines hand out images without generated columns.
-    let read = Table {
-        columns: table.columns.iter().filter(|c| !c.generated).cloned().collect(),
-        ..reindexed(table)
-    };
+    let read = table.without_generated();
     unknown_columns(table, rule, &subject, findings);
     let places: Vec<usize> = (0..read.columns.len()).filter(|i| rule.takes(&read.columns[*i].name)).collect();
     let missing_key = read.key.iter().filter(|k| !places.contains(k));
@@ -187,31 +184,6 @@ fn map_table(
         return None;
     }
     Some(TableMap::new(Arc::new(read), Arc::new(mapped), places))
-}
-
-/// The table with its places counted without generated columns; indexes and keys over generated columns fall away.
-fn reindexed(table: &Table) -> Table {
-    let place = |c: &usize| {
-        let generated = table.columns[..*c].iter().filter(|c| c.generated).count();
-        (!table.columns[*c].generated).then_some(c - generated)
-    };
-    let places = |columns: &[usize]| columns.iter().map(place).collect::<Option<Vec<_>>>();
-    Table {
-        name: table.name.clone(),
-        columns: Vec::new(),
-        key: places(&table.key).unwrap_or_default(),
-        primary: table.primary,
-        indexes: table
-            .indexes
-            .iter()
-            .filter_map(|i| Some(Index { columns: places(&i.columns)?, ..i.clone() }))
-            .collect(),
-        foreign_keys: table
-            .foreign_keys
-            .iter()
-            .filter_map(|f| Some(ForeignKey { columns: places(&f.columns)?, ..f.clone() }))
-            .collect(),
-    }
 }
 
 fn foreign_key(

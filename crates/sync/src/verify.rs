@@ -63,21 +63,47 @@ struct Waiting {
     key: Box<[u8]>,
 }
 
+/// What one reading of both sides found.
+#[derive(Default)]
+struct Tally {
+    matched: u64,
+    /// Keys of rows that differ: they are looked at again. As many as are kept; the others are only counted.
+    suspects: Vec<Box<[u8]>>,
+    different: u64,
+    missing: u64,
+    extra: u64,
+}
+
+impl Tally {
+    fn differs(&mut self, kind: Kind, key: Box<[u8]>) {
+        if self.suspects.len() < RECHECK_ROWS {
+            self.suspects.push(key);
+            return;
+        }
+        match kind {
+            Kind::Different => self.different += 1,
+            Kind::Missing => self.missing += 1,
+            Kind::Extra => self.extra += 1,
+            Kind::Equal => self.matched += 1,
+        }
+    }
+}
+
 /// Compares one table. `rechecks`: how often what differs is read again, half a second apart.
 pub async fn table(context: &FlowContext, map: &Arc<TableMap>, rechecks: u32) -> Result<TableReport> {
-    let mut suspects = Vec::new();
-    let mut matched = 0;
+    let mut tally = Tally::default();
     let mut part = 0;
     loop {
-        let parts = compare_part(context, map, part, &mut matched, &mut suspects).await?;
+        let parts = compare_part(context, map, part, &mut tally).await?;
         part += 1;
         if part >= parts {
             break;
         }
     }
+    let Tally { mut matched, mut suspects, different, missing, extra } = tally;
     let total = suspects.len();
     for _ in 0..rechecks {
-        if suspects.is_empty() || suspects.len() > RECHECK_ROWS {
+        if suspects.is_empty() || total >= RECHECK_ROWS {
             break;
         }
         tokio::select! {
@@ -87,8 +113,9 @@ pub async fn table(context: &FlowContext, map: &Arc<TableMap>, rechecks: u32) ->
         suspects = recheck(context, map, &suspects).await?;
     }
     matched += (total - suspects.len()) as u64;
-    let mut report = TableReport { table: map.source.name.to_string(), matched, ..TableReport::default() };
-    let detailed = recheck_details(context, map, &suspects).await?;
+    let table = map.source.name.to_string();
+    let mut report = TableReport { table, matched, different, missing, extra, examples: Vec::new() };
+    let detailed = look_again(context, map, &suspects).await?;
     for (kind, text) in detailed {
         match kind {
             Kind::Different => report.different += 1,
@@ -106,13 +133,12 @@ pub async fn table(context: &FlowContext, map: &Arc<TableMap>, rechecks: u32) ->
     Ok(report)
 }
 
-/// One pass over both sides for the keys of one part; adds the keys that did not match to `suspects`. Returns how many parts there are.
+/// One pass over both sides for the keys of one part; counts them into `tally`. Returns how many parts there are.
 async fn compare_part(
     context: &FlowContext,
     map: &Arc<TableMap>,
     part: u64,
-    matched: &mut u64,
-    suspects: &mut Vec<Box<[u8]>>,
+    tally: &mut Tally,
 ) -> Result<u64> {
     let flow = &context.flow;
     let (mut source, expected) =
@@ -163,12 +189,15 @@ async fn compare_part(
                     );
                     return Err(SyncError::stopped("TL-VERIFY-DOUBLE-KEY", message));
                 }
-                Some(other) if other.row == row => *matched += 1,
-                Some(other) => suspects.push(other.key),
+                Some(other) if other.row == row => tally.matched += 1,
+                Some(other) => tally.differs(Kind::Different, other.key),
             }
         }
     }
-    suspects.extend(waiting.into_values().map(|w| w.key));
+    for alone in waiting.into_values() {
+        let kind = if alone.side == Origin::Source { Kind::Missing } else { Kind::Extra };
+        tally.differs(kind, alone.key);
+    }
     Ok(parts)
 }
 
@@ -237,21 +266,26 @@ async fn read_all(
     Ok((receive, expected))
 }
 
-/// Counts both sides by reading their keys' tables whole: (source, target).
+/// Counts both sides: (source, target).
 pub async fn count(context: &FlowContext, map: &Arc<TableMap>) -> Result<(u64, u64)> {
     let flow = &context.flow;
     let kind = *context.target.capabilities().captures.first().unwrap_or(&CaptureKind::Log);
-    let (mut source, _) =
-        read_all(&context.source, context.capture, map.source.clone(), None, &flow.source).await?;
-    let (mut target, _) = read_all(&context.target, kind, map.target.clone(), None, &flow.target).await?;
-    let sum = async |rows: &mut Stream| {
-        let mut count = 0;
-        while let Some(rows) = rows.recv().await {
-            count += rows?.len() as u64;
-        }
-        Ok::<u64, SyncError>(count)
-    };
-    tokio::try_join!(sum(&mut source), sum(&mut target))
+    tokio::try_join!(
+        count_at(&context.source, context.capture, &map.source, &flow.source),
+        count_at(&context.target, kind, &map.target, &flow.target)
+    )
+}
+
+async fn count_at(
+    endpoint: &Arc<dyn Endpoint>,
+    kind: CaptureKind,
+    table: &Arc<Table>,
+    name: &str,
+) -> Result<u64> {
+    let at = SyncError::at(name);
+    let mut source = endpoint.source(kind).await.map_err(&at)?;
+    let snapshot = source.snapshot(std::slice::from_ref(table), 1).await.map_err(&at)?;
+    snapshot.count(table).await.map_err(&at)
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -275,18 +309,6 @@ async fn recheck(
         .filter(|(_, (kind, _))| *kind != Kind::Equal)
         .map(|(key, _)| key.clone())
         .collect())
-}
-
-async fn recheck_details(
-    context: &FlowContext,
-    map: &Arc<TableMap>,
-    suspects: &[Box<[u8]>],
-) -> Result<Vec<(Kind, String)>> {
-    let mut all = Vec::with_capacity(suspects.len());
-    for part in suspects.chunks(RECHECK_ROWS) {
-        all.extend(look_again(context, map, part).await?);
-    }
-    Ok(all)
 }
 
 async fn look_again(

@@ -42,6 +42,9 @@ async fn every_row_once(stage: Stage) -> Result<()> {
     ids.sort_unstable();
     let expected: Vec<i64> = stage.items("orders").await?.into_keys().collect();
     ensure!(ids == expected, "{} rows were read, {} are there", ids.len(), expected.len());
+    stage.sql("INSERT INTO orders VALUES (-6, 'behind the view', 1)").await?;
+    let count = snapshot.count(&tables[0]).await?;
+    ensure!(count == ids.len() as u64, "{count} rows are counted in the view, {} were read", ids.len());
     Ok(())
 }
 

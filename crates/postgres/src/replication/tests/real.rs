@@ -4,7 +4,7 @@ use super::{PATIENCE, PUBLICATION, config, end, refusal, start};
 use crate::names::{literal, quoted};
 use crate::position::Lsn;
 use crate::replication::{Feed, Field, Frame, Message, OldKind};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::time::Instant;
 use tidelock_endpoint::{ErrorKind, TlsMode};
 use tidelock_testkit::{Database, Kind, lab, private_server, server};
@@ -107,14 +107,17 @@ async fn changes_come_in_the_order_of_their_commits() {
             .await
             .unwrap();
         db.query("SELECT pg_logical_emit_message(true, 'tidelock', 'hello')").await.unwrap();
-        let (lines, _) = lines(&mut feed, 4).await;
+        let (mut lines, _) = lines(&mut feed, 4).await;
+        // The server describes a relation again whenever its caches were dropped, which others bring about, too.
+        let mut described = HashSet::new();
+        lines.retain(|line| !line.starts_with("public.") || described.insert(line.clone()));
         let items = "public.items(id:23,name:25)";
         let all_of_it = "public.all_of_it(v:25)";
         #[rustfmt::skip]
         assert_eq!(lines, [
             "begin", items, "+1,käse", "+2,-", "+3,c4ca4238a0", "commit",
             "begin", "~2,x", "key 3,-~4,=", "key 1,- gone", "commit",
-            "begin", all_of_it, "+a", "whole a~b", "whole b gone", all_of_it, items, "truncate 2", "commit",
+            "begin", all_of_it, "+a", "whole a~b", "whole b gone", "truncate 2", "commit",
             "begin", "tidelock(true) hello", "commit",
         ], "{kind}");
     }
