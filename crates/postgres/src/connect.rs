@@ -11,6 +11,9 @@ use tokio_postgres::config::SslMode;
 use tokio_postgres::{Client, NoTls, SimpleQueryMessage, SimpleQueryRow};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
+/// A host that confirms nothing of what it was sent for so long is gone.
+pub(crate) const SILENCE: Duration = Duration::from_secs(60);
+
 /// The oldest server that is supported.
 pub(crate) const OLDEST: u32 = 140_000;
 
@@ -117,6 +120,7 @@ async fn dial(config: &Config) -> Result<Client> {
         .options(format!("{} {PINNED}", config.options).trim_start())
         .connect_timeout(Duration::from_secs(15))
         .keepalives_idle(Duration::from_secs(30))
+        .tcp_user_timeout(SILENCE)
         .ssl_mode(match config.tls.mode {
             TlsMode::Disable => SslMode::Disable,
             TlsMode::Prefer => SslMode::Prefer,

@@ -6,7 +6,7 @@
 use super::auth;
 use crate::Result;
 use crate::config::Config;
-use crate::connect::PINNED;
+use crate::connect::{PINNED, SILENCE};
 use crate::error::{Said, from_io, from_server, protocol, tls as tls_fault};
 use crate::names::{literal, quoted};
 use crate::position::Lsn;
@@ -68,6 +68,9 @@ impl Connection {
         let failed = |e: io::Error| from_io(&doing, &e);
         let tcp = TcpStream::connect((config.host.as_str(), config.port)).await.map_err(failed)?;
         tcp.set_nodelay(true).map_err(failed)?;
+        // We send twice a second: a host that vanished without a word is found out by what it never confirms.
+        #[cfg(target_os = "linux")]
+        socket2::SockRef::from(&tcp).set_tcp_user_timeout(Some(SILENCE)).map_err(failed)?;
         let (wire, binding) = match tls::client_config(config)? {
             None => (Box::new(tcp) as Box<dyn Wire>, None),
             Some(tls) => secure(tcp, tls, config, &doing).await?,
