@@ -18,7 +18,7 @@
 //! * [`server()`], [`private_server()`], [`Server`], [`Database`], [`Session`]: what tests use.
 //! * [`lab`]: gets, starts and stops the servers (`cargo x lab`), and starts private ones with other settings.
 //!
-//! What needs the product's own crates (the conformance suite) is behind the default feature `conformance`, which `xtask`
+//! What needs the product's own crates (the conformance suite, [`tail`]) is behind the default feature `conformance`, which `xtask`
 //! does without.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
@@ -31,6 +31,8 @@ pub mod lab;
 mod leftovers;
 mod server;
 mod session;
+#[cfg(feature = "conformance")]
+pub mod tail;
 
 pub use database::Database;
 pub use kind::{Family, Kind};

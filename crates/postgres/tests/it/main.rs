@@ -1,4 +1,8 @@
 //! The engine against real servers: PostgreSQL 15 and 18.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod common;
 mod conformance;
+mod schema;
+mod shapes;
+mod writing;
