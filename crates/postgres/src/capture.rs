@@ -10,27 +10,43 @@ use crate::error::{precondition, protocol};
 use crate::names::{literal, quoted, sql_name, table_name};
 use crate::position::Lsn;
 use std::collections::BTreeSet;
+use std::time::Duration;
 use tidelock_endpoint::{EndpointError, ErrorKind, Prepared, ServerIdentity};
 use tidelock_model::{Position, TableName};
+
+/// What takes longer is told.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// See `Source::prepare`. Tables are added to the publication and never taken away: another job may follow them.
 pub(crate) async fn prepare(session: &Session, capture: &str, tables: &[TableName]) -> Result<Prepared> {
     publishable(session, tables).await?;
+    let slot = slot(session, capture).await?;
+    // A publication made anew would leave out, in silence, what was committed while there was none.
+    if slot.is_some() {
+        published(session, capture).await?;
+    }
     publish(session, capture, tables).await?;
-    let (start, created) = match slot(session, capture).await? {
+    let (start, created) = match slot {
         Some(slot) => (slot.usable(capture)?, false),
-        None => {
-            // The slot is made with two phases off, as transactions are told once they are committed.
-            let sql = format!(
-                "SELECT lsn FROM pg_create_logical_replication_slot({}, 'pgoutput')",
-                literal(capture)
-            );
-            let row = session.first("making the replication slot", &sql).await?;
-            let lsn = row.as_ref().and_then(|r| Lsn::parse(r.text(0)));
-            (lsn.ok_or_else(|| protocol("the server does not tell where the new slot begins"))?, true)
-        }
+        None => (make_slot(session, capture).await?, true),
     };
     Ok(Prepared { server: session.server.identity.clone(), created, start: start.position() })
+}
+
+/// Waits until all transactions have ended that are open now, in any database of the server.
+async fn make_slot(session: &Session, capture: &str) -> Result<Lsn> {
+    let sql = format!("SELECT lsn FROM pg_create_logical_replication_slot({}, 'pgoutput')", literal(capture));
+    let making = session.first("making the replication slot", &sql);
+    tokio::pin!(making);
+    let row = tokio::select! {
+        row = &mut making => row?,
+        () = tokio::time::sleep(PATIENCE) => {
+            tracing::warn!("making the replication slot {capture} waits for open transactions to end; pg_stat_activity tells which (backend_xid)");
+            making.await?
+        }
+    };
+    let lsn = row.as_ref().and_then(|r| Lsn::parse(r.text(0)));
+    lsn.ok_or_else(|| protocol("the server does not tell where the new slot begins"))
 }
 
 /// A published table without a replica identity refuses its owner's UPDATE and DELETE: so it is never published.
@@ -155,12 +171,15 @@ pub(crate) async fn check(
             ),
         ));
     }
-    let published = format!("SELECT 1 FROM pg_publication WHERE pubname = {}", literal(capture));
-    if session.first("looking for the publication", &published).await?.is_none() {
-        return Err(lost(
-            "TL-PG-PUBLICATION-GONE",
-            format!("the publication {capture} is not there any more"),
-        ));
+    published(session, capture).await
+}
+
+async fn published(session: &Session, capture: &str) -> Result<()> {
+    let there = format!("SELECT 1 FROM pg_publication WHERE pubname = {}", literal(capture));
+    match session.first("looking for the publication", &there).await? {
+        Some(_) => Ok(()),
+        None => {
+            Err(lost("TL-PG-PUBLICATION-GONE", format!("the publication {capture} is not there any more")))
+        }
     }
-    Ok(())
 }

@@ -148,6 +148,9 @@ async fn decoding(session: &Session, config: &Config, findings: &mut Findings) -
             format!("GRANT CREATE ON DATABASE {} TO CURRENT_USER", quoted(&config.database)),
         );
     }
+    if !there {
+        open_transactions(session, findings).await?;
+    }
     if row.text(9) == "-1" {
         findings.add(
             Severity::Note,
@@ -156,6 +159,21 @@ async fn decoding(session: &Session, config: &Config, findings: &mut Findings) -
             "the server keeps its log for us without a limit: while tidelock is stopped for long its disk fills",
             "ALTER SYSTEM SET max_slot_wal_keep_size = '64GB'",
         );
+    }
+    Ok(())
+}
+
+/// A new slot begins once everything that is open at that moment has ended, in any database of the server.
+async fn open_transactions(session: &Session, findings: &mut Findings) -> Result<()> {
+    let sql = "SELECT pid, extract(epoch FROM now() - xact_start)::int, datname FROM pg_stat_activity \
+               WHERE backend_xid IS NOT NULL AND xact_start < now() - interval '30 seconds' ORDER BY xact_start LIMIT 5";
+    for row in session.query("looking for open transactions", sql).await? {
+        let (pid, seconds, database) = (row.text(0), row.text(1), row.text(2));
+        let message = format!(
+            "a transaction in {database} is open for {seconds} s: making the replication slot waits for its end"
+        );
+        let remedy = format!("end it, or SELECT pg_terminate_backend({pid})");
+        findings.warning("TL-PG-OPEN-TRANSACTION", "transactions", message, remedy);
     }
     Ok(())
 }

@@ -156,10 +156,17 @@ async fn a_slot_that_was_moved_on_or_dropped_is_a_lost_position() {
         let mut codes = Vec::new();
         let opened = source.stream(&names(&["t"]), &prepared.start, &prepared.server).await;
         codes.push(opened.err().map(|e| (e.kind, e.code)));
+        let publication = db.value("SELECT pubname FROM pg_publication").await.unwrap().unwrap();
+        db.execute(&format!("DROP PUBLICATION \"{publication}\"")).await.unwrap();
+        codes.push(source.prepare(&names(&["t"])).await.err().map(|e| (e.kind, e.code)));
         db.execute(&format!("SELECT pg_drop_replication_slot({slot})")).await.unwrap();
         let opened = source.stream(&names(&["t"]), &prepared.start, &prepared.server).await;
         codes.push(opened.err().map(|e| (e.kind, e.code)));
         let lost = ErrorKind::PositionLost;
-        assert_eq!(codes, [Some((lost, "TL-PG-SLOT-AHEAD")), Some((lost, "TL-PG-SLOT-GONE"))], "{kind}");
+        assert_eq!(
+            codes,
+            ["TL-PG-SLOT-AHEAD", "TL-PG-PUBLICATION-GONE", "TL-PG-SLOT-GONE"].map(|c| Some((lost, c))),
+            "{kind}"
+        );
     }
 }
