@@ -42,7 +42,7 @@ pub fn check(report: &Report, colours: Colours) -> String {
 fn tables(names: &[String]) -> String {
     const SHOWN: usize = 12;
     match names.len() {
-        0 => "none".to_owned(),
+        0 => "none yet".to_owned(),
         count if count <= SHOWN => format!("{count}: {}", names.join(", ")),
         count => format!("{count}: {}, and {} more", names[..SHOWN].join(", "), count - SHOWN),
     }
