@@ -9,6 +9,7 @@ use crate::checkpoint::Server;
 use crate::context::pause;
 use crate::observe::Observer;
 use crate::{Result, SyncError};
+use std::cmp::Ordering;
 use std::sync::Arc;
 use tidelock_endpoint::{CaptureKind, ChangeStream, Endpoint, Prepared, ServerIdentity, Source};
 use tidelock_journal::{Journal, JournalError, Origin, StateStore};
@@ -27,6 +28,24 @@ pub struct Reached {
     pub position: Option<Position>,
     /// The sequence of the last commit accepted.
     pub sequence: u64,
+}
+
+/// Waits until capture has read up to `head`; the sequence that stands there.
+pub async fn reach(
+    endpoint: &dyn Endpoint,
+    reached: &mut watch::Receiver<Reached>,
+    head: &Position,
+) -> Result<u64> {
+    loop {
+        let now = reached.borrow_and_update().clone();
+        if let Some(position) = &now.position {
+            let order = endpoint.compare(position, head).map_err(SyncError::at(endpoint.name()))?;
+            if order != Ordering::Less {
+                return Ok(now.sequence);
+            }
+        }
+        reached.changed().await.map_err(|_| SyncError::Cancelled)?;
+    }
 }
 
 /// What one source's capture needs.

@@ -26,6 +26,9 @@ pub struct JobState {
     /// Views that the first copies were read from, until the stream is past them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub marks: Vec<TableMark>,
+    /// Indexes and foreign keys are still to be made, once the stream is past every view: rows of several views need not agree with each other.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unfinished: bool,
 }
 
 /// A [`ServerIdentity`] as it is stored.

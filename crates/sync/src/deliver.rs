@@ -39,6 +39,8 @@ pub struct Delivery<'a> {
     pub state: JobState,
     /// Tells the sequence up to which everything is delivered.
     pub delivered: &'a watch::Sender<Option<u64>>,
+    /// Where indexes and foreign keys can be made, while they are still to be made.
+    pub finish_at: Option<u64>,
     open: bool,
     decided: Vec<Decided>,
     written: Instant,
@@ -63,6 +65,7 @@ impl<'a> Delivery<'a> {
             target,
             state,
             delivered,
+            finish_at: None,
             open: false,
             decided: Vec::new(),
             written: Instant::now(),
@@ -146,7 +149,7 @@ impl<'a> Delivery<'a> {
             self.commit(assembler).await?;
         }
         if !assembler.is_inside() && !assembler.is_pending() {
-            self.delivered.send_replace(Some(assembler.sequence));
+            self.arrived(assembler).await?;
             if self.state.sequence < assembler.sequence && self.written.elapsed() >= IDLE_CHECKPOINT {
                 self.checkpoint(assembler).await?;
             }
@@ -175,17 +178,32 @@ impl<'a> Delivery<'a> {
         self.begin(assembler.origin()).await?;
         apply(self.context, &mut *self.target, &assembler.fold, &mut self.decided).await?;
         self.write_checkpoint(assembler).await?;
-        self.open = false;
         self.report(assembler, changes)?;
         assembler.committed();
-        Ok(())
+        if !assembler.is_inside() { self.arrived(assembler).await } else { Ok(()) }
     }
 
     /// Writes down a place that was reached without anything to apply.
     async fn checkpoint(&mut self, assembler: &mut Assembler) -> Result<()> {
         self.begin(None).await?;
-        self.write_checkpoint(assembler).await?;
-        self.open = false;
+        self.write_checkpoint(assembler).await
+    }
+
+    /// Everything up to here is at the target. The first time behind all views of the copy, what was left for then is made: indexes and foreign keys.
+    async fn arrived(&mut self, assembler: &mut Assembler) -> Result<()> {
+        if let Some(place) = self.finish_at {
+            if assembler.sequence < place {
+                return Ok(());
+            }
+            let flow = &self.context.flow;
+            let engine = self.context.source.capabilities().engine;
+            let tables: Vec<_> = flow.tables.iter().map(|t| t.target.clone()).collect();
+            self.target.finish(engine, &tables).await.map_err(SyncError::at(&flow.target))?;
+            (self.finish_at, self.state.unfinished) = (None, false);
+            self.checkpoint(assembler).await?;
+            self.context.phase("following");
+        }
+        self.delivered.send_replace(Some(assembler.sequence));
         Ok(())
     }
 
@@ -199,11 +217,9 @@ impl<'a> Delivery<'a> {
         let flow = &self.context.flow;
         let checkpoint = encode(&flow.job, STREAM_LANE, &self.state);
         self.target.commit(&checkpoint, &[]).await.map_err(SyncError::at(&flow.target))?;
+        self.open = false;
         self.journal.confirm(&reader_name(&flow.job, &flow.target), assembler.sequence);
         self.written = Instant::now();
-        if !assembler.is_inside() {
-            self.delivered.send_replace(Some(assembler.sequence));
-        }
         Ok(())
     }
 

@@ -1,6 +1,6 @@
 //! One flow from wherever its target says it stands: create tables, copy what was never copied, then follow.
 
-use crate::capture::{Reached, since};
+use crate::capture::{Reached, reach, since};
 use crate::checkpoint::{JobState, Progress, STREAM_LANE, Server, encode};
 use crate::context::{FlowContext, pause};
 use crate::deliver::{Delivery, durable, reader_name};
@@ -85,10 +85,30 @@ impl FlowRun {
             self.write(&mut *target, &state, &[]).await?;
         }
         self.copy(&mut *target, &mut state, &progress).await?;
-        context.phase("following");
-        let delivery =
+        let finish_at = if state.unfinished { Some(self.past_all_views().await?) } else { None };
+        context.phase(if finish_at.is_some() { "catching up" } else { "following" });
+        let mut delivery =
             Delivery::new(context, &self.journal, reader, &self.state, target, state, &self.delivered);
+        delivery.finish_at = finish_at;
         delivery.run(skip_to).await
+    }
+
+    /// The journal's sequence behind which the target is as the source once was: every view that the copy was read from is older.
+    async fn past_all_views(&self) -> Result<u64> {
+        let context = &self.context;
+        let source = async {
+            let mut source = context.source.source(context.capture).await?;
+            source.head().await
+        };
+        let mut reached = self.reached.clone();
+        let reached = async {
+            let head = source.await.map_err(SyncError::at(&context.flow.source))?;
+            reach(&*context.source, &mut reached, &head).await
+        };
+        tokio::select! {
+            () = context.cancel.cancelled() => Err(SyncError::Cancelled),
+            reached = reached => reached,
+        }
     }
 
     /// `--full` for all tables: where the job stood does not matter any more.
@@ -121,6 +141,7 @@ impl FlowRun {
             server: server.clone(),
             copied: vec![],
             marks: vec![],
+            unfinished: false,
         };
         let Some(state) = stream else { return Ok((fresh(), None, after)) };
         if self.wants_everything_again() {
@@ -168,9 +189,7 @@ impl FlowRun {
         }
         context.phase("snapshot");
         let marks = snapshot::run(context, target, &tables, &progress.chunks, Some(&self.state)).await?;
-        let engine = context.source.capabilities().engine;
-        let all: Vec<_> = context.flow.tables.iter().map(|t| t.target.clone()).collect();
-        target.finish(engine, &all).await.map_err(SyncError::at(&context.flow.target))?;
+        state.unfinished = true;
         for map in &tables {
             state.marks.retain(|m| m.table != map.source.name);
             if !state.copied.contains(&map.source.name) {

@@ -3,15 +3,13 @@
 //! One part that cannot go on does not stop the others: a flow ends alone, a capture ends with the flows that read it. When no flow is left
 //! everything ends, with the first error.
 
-use crate::capture::Reached;
+use crate::capture::{Reached, reach};
 use crate::observe::{Event, Observer};
 use crate::{Result, SyncError};
-use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tidelock_endpoint::{CaptureKind, Endpoint};
 use tidelock_journal::{Journal, StateLock};
-use tidelock_model::Position;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -106,7 +104,8 @@ impl Running {
                 capture.reached.wait_for(|r| r.ready).await.map_err(|_| SyncError::Cancelled)?;
                 let mut source = capture.endpoint.source(capture.kind).await.map_err(&at)?;
                 let head = source.head().await.map_err(&at)?;
-                goals.insert(name.clone(), reach(capture, &head).await?);
+                let goal = reach(&*capture.endpoint, &mut capture.reached, &head).await?;
+                goals.insert(name.clone(), goal);
             }
             for (source, delivered) in &mut self.flows {
                 let goal = goals[source];
@@ -124,20 +123,5 @@ impl Running {
         self.stop.cancel();
         // A part that failed took its channel along: its error tells more than the broken channel does.
         self.until_stopped().await.and(arrived)
-    }
-}
-
-/// Waits until capture has read up to `head`; the sequence that stands there.
-async fn reach(capture: &mut Captured, head: &Position) -> Result<u64> {
-    loop {
-        let reached = capture.reached.borrow_and_update().clone();
-        if let Some(position) = &reached.position {
-            let order =
-                capture.endpoint.compare(position, head).map_err(SyncError::at(capture.endpoint.name()))?;
-            if order != Ordering::Less {
-                return Ok(reached.sequence);
-            }
-        }
-        capture.reached.changed().await.map_err(|_| SyncError::Cancelled)?;
     }
 }
