@@ -1,7 +1,14 @@
 //! The built binary as a user meets it: what it prints, and what it ends with.
 #![allow(clippy::unwrap_used)]
 
+mod catalog;
+mod chinook;
 mod command_line;
 mod configuration;
+mod following;
+mod service;
+mod sides;
 mod sqlite;
 mod support;
+mod two_way;
+mod writer;

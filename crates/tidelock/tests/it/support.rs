@@ -9,7 +9,7 @@ pub struct Place(tempfile::TempDir);
 impl Place {
     /// An empty one.
     pub fn new() -> Place {
-        Place(tempfile::tempdir().unwrap())
+        Place(tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap())
     }
 
     /// With this `tidelock.yaml`.
