@@ -1,78 +1,28 @@
 //! A session that writes: deltas and their checkpoint in one transaction.
 //!
-//! The origin is a logical message at the head of the transaction (`pg_logical_emit_message`): our capture of this database finds it in the stream
-//! before the first change. Replication origins would do the same, but need a superuser and may be active in one session only.
-//!
 //! Round trips: `begin` is sent together with the first apply, and the checkpoint together with COMMIT; so a small transaction takes two.
 
 use crate::CHECKPOINT_TABLE;
 use crate::Result;
-use crate::catalog::{Layout, Which, describe, describe_one};
+use crate::catalog::{Layout, Which, describe};
 use crate::config::Config;
 use crate::connect::{Purpose, Session};
 use crate::error::{self, codec, from_driver, protocol};
 use crate::load::PgLoader;
 use crate::names::{literal, quoted, sql_name};
-use crate::read::{Reading, by_key};
+use crate::read::by_key;
+use crate::reading::{Known, Reading};
 use crate::schema;
 use crate::statements::{Count, Script, Writer, key_moves};
+use crate::transaction::{begin, commit};
 use async_trait::async_trait;
 use std::collections::HashMap;
 use std::sync::Arc;
 use tidelock_endpoint::{Applied, Checkpoint, Delta, Loader, Merged, Target};
 use tidelock_model::{Rows, Table, TableName};
 
-/// The prefix of the message that names the origin.
-pub(crate) const ORIGIN: &str = "tidelock.origin";
 /// Scripts are sent once they are this long.
 const SCRIPT_BYTES: usize = 1 << 20;
-
-/// Tables as they are, looked up once in a session.
-#[derive(Default)]
-pub(crate) struct Known {
-    readings: Vec<Arc<Reading>>,
-}
-
-impl Known {
-    pub async fn reading(&mut self, session: &Session, table: &Arc<Table>) -> Result<Arc<Reading>> {
-        if let Some(reading) = self.readings.iter().find(|r| Arc::ptr_eq(&r.table, table)) {
-            return Ok(reading.clone());
-        }
-        let layout = Arc::new(describe_one(session, &table.name).await?);
-        let reading = Arc::new(Reading::new(table, &layout)?);
-        self.readings.push(reading.clone());
-        Ok(reading)
-    }
-
-    pub fn forget(&mut self) {
-        self.readings.clear();
-    }
-}
-
-/// Begins a transaction: two statements.
-pub(crate) fn begin(origin: &str) -> String {
-    format!("BEGIN;\nSELECT pg_logical_emit_message(true, '{ORIGIN}', {});\n", literal(origin))
-}
-
-/// Ends it, with the checkpoint.
-pub(crate) fn commit(checkpoint: &Checkpoint, remove: &[String]) -> String {
-    let table = quoted(CHECKPOINT_TABLE);
-    let mut sql = format!(
-        "INSERT INTO public.{table} (job, lane, state) VALUES ({}, {}, {}) \
-         ON CONFLICT (job, lane) DO UPDATE SET state = EXCLUDED.state, updated_at = now();\n",
-        literal(&checkpoint.job),
-        literal(&checkpoint.lane),
-        literal(&checkpoint.state),
-    );
-    if !remove.is_empty() {
-        let lanes = remove.iter().map(|l| literal(l)).collect::<Vec<_>>().join(", ");
-        sql += &format!(
-            "DELETE FROM public.{table} WHERE job = {} AND lane IN ({lanes});\n",
-            literal(&checkpoint.job)
-        );
-    }
-    sql + "COMMIT"
-}
 
 /// Writes one endpoint.
 pub(crate) struct PgTarget {

@@ -4,14 +4,14 @@
 //! and transactions without such a change leave no trace but progress.
 
 use crate::Result;
-use crate::apply::ORIGIN;
 use crate::catalog::Layout;
 use crate::decode::Decoder;
 use crate::error::{precondition, protocol};
 use crate::names::table_name;
 use crate::position::Lsn;
-use crate::read::unreadable;
+use crate::reading::unreadable;
 use crate::replication::{Field, Message, OldKind, Relation, Tuple};
+use crate::transaction::ORIGIN;
 use crate::types::Types;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;

@@ -5,7 +5,7 @@
 
 use crate::Result;
 use crate::error::protocol;
-use crate::read::Reading;
+use crate::reading::Reading;
 use tidelock_endpoint::Chunk;
 
 /// Rows of a block, of a table that was never analyzed.

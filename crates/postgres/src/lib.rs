@@ -10,14 +10,15 @@
 //! table `tidelock_checkpoint`. `cleanup` removes them.
 //!
 //! ```text
-//!   source.rs ── snapshot.rs (chunks.rs, read.rs)          apply.rs (statements.rs, encode/) ── Target
-//!          └──── stream.rs ── changes.rs ── replication/*  load.rs  (encode/) ───────────────── Loader
+//!   source.rs ── snapshot.rs (chunks.rs), read.rs          apply.rs (statements.rs, arrays.rs) ── Target
+//!          └──── stream.rs ── changes.rs ── replication/*  load.rs ──┴─ transaction.rs, encode/ ── Loader
 //!                                │
-//!                                └ catalog.rs (types.rs: native → Type and Decoder) ── schema.rs (verdict.rs)
+//!                                └ reading.rs ── catalog.rs (types.rs: native → Type and Decoder) ── schema.rs (verdict.rs)
 //! ```
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod apply;
+mod arrays;
 mod capture;
 mod catalog;
 mod changes;
@@ -25,6 +26,7 @@ mod chunks;
 mod config;
 mod connect;
 mod decode;
+mod defaults;
 mod encode;
 mod endpoint;
 mod error;
@@ -34,6 +36,7 @@ mod load;
 mod names;
 mod position;
 mod read;
+mod reading;
 mod replication;
 mod schema;
 mod snapshot;
@@ -41,6 +44,7 @@ mod source;
 mod statements;
 mod stream;
 mod tls;
+mod transaction;
 mod types;
 mod verdict;
 

@@ -1,14 +1,14 @@
 //! Loading chunks: COPY, straight into an empty table, or into a staging table whose rows then replace what is there.
 
 use crate::Result;
-use crate::apply::{Known, begin, commit};
+use crate::arrays::refused;
 use crate::config::Config;
 use crate::connect::{Purpose, Session};
 use crate::encode::{Form, put};
 use crate::error::{codec, from_driver, protocol};
 use crate::names::quoted;
-use crate::read::Reading;
-use crate::statements::refused;
+use crate::reading::{Known, Reading};
+use crate::transaction::{begin, commit};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::SinkExt;

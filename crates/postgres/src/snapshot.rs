@@ -10,7 +10,7 @@ use crate::config::Config;
 use crate::connect::{Purpose, Session};
 use crate::error::{from_driver, precondition, protocol};
 use crate::names::literal;
-use crate::read::{PIECE, Reading, Scratch};
+use crate::reading::{PIECE, Reading, Scratch};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::StreamExt;
