@@ -22,6 +22,8 @@ use tokio::sync::watch;
 
 /// How often a place is written down when there was nothing to apply (passed-over transactions).
 const IDLE_CHECKPOINT: Duration = Duration::from_secs(1);
+/// Batches that are committed together while there is more to read. Two-way, where others write the same rows, each is committed by itself.
+const BATCHES: usize = 8;
 
 /// One flow's delivery from where it stands.
 pub struct Delivery<'a> {
@@ -78,8 +80,9 @@ impl<'a> Delivery<'a> {
         let name = self.context.flow.source.clone();
         let covers = move |mark: &Position, at: &str| source.covers(mark, at).map_err(SyncError::at(&name));
         let flow = self.context.flow.clone();
+        let batches = if flow.two_way.is_some() { 1 } else { BATCHES };
         let mut assembler =
-            Assembler::new(&flow.target, flow.tables.clone(), self.state.sequence, flow.batch_size);
+            Assembler::new(&flow.target, flow.tables.clone(), self.state.sequence, flow.batch_size, batches);
         assembler.set_marks(self.state.marks.clone());
         assembler.skip_to(skip_to);
         let cancel = self.context.cancel.clone();
@@ -174,7 +177,7 @@ impl<'a> Delivery<'a> {
     }
 
     async fn commit(&mut self, assembler: &mut Assembler) -> Result<()> {
-        let changes = assembler.fold.changes();
+        let changes = assembler.changes();
         self.begin(assembler.origin()).await?;
         apply(self.context, &mut *self.target, &assembler.fold, &mut self.decided).await?;
         self.write_checkpoint(assembler).await?;

@@ -5,6 +5,9 @@
 //! Invariants: a commit is only asked for between source transactions; a batch holds transactions of one origin; what lies between two commits
 //! is applied in one target transaction, in as many pieces as `limit` rows make it; `sequence` counts every commit of the journal, also of
 //! transactions that are passed over.
+//!
+//! A commit waits for the disk, at some targets longer than a batch takes to apply. So a delivery that is behind commits a few batches
+//! together; one that keeps up is told to commit whenever there is nothing more to read.
 
 use crate::Result;
 use crate::checkpoint::TableMark;
@@ -42,6 +45,8 @@ pub struct Assembler {
     held: Vec<tidelock_model::TableName>,
     limit_rows: usize,
     limit_bytes: usize,
+    /// Rows that one transaction of the target should not exceed while there is more to read.
+    limit_commit: usize,
     /// What is to be applied next.
     pub fold: Fold,
     /// Commits seen so far, by the journal's count.
@@ -55,13 +60,21 @@ pub struct Assembler {
     origin: Option<String>,
     inside: bool,
     passing: bool,
-    applied: bool,
+    /// Rows applied since the last commit at the target, and the changes that they came of.
+    applied: usize,
+    changes: u64,
     skip_to: Option<Position>,
 }
 
 impl Assembler {
-    /// For a flow to `target_name` that stands at `sequence`.
-    pub fn new(target_name: &str, maps: Vec<Arc<TableMap>>, sequence: u64, limit_rows: usize) -> Assembler {
+    /// For a flow to `target_name` that stands at `sequence`. Batches of `limit_rows` are applied together, `batches` of them may be committed together.
+    pub fn new(
+        target_name: &str,
+        maps: Vec<Arc<TableMap>>,
+        sequence: u64,
+        limit_rows: usize,
+        batches: usize,
+    ) -> Assembler {
         Assembler {
             target_name: target_name.to_owned(),
             maps,
@@ -70,6 +83,7 @@ impl Assembler {
             held: Vec::new(),
             limit_rows,
             limit_bytes: 16 << 20,
+            limit_commit: limit_rows.saturating_mul(batches),
             fold: Fold::default(),
             sequence,
             position: None,
@@ -78,7 +92,8 @@ impl Assembler {
             origin: None,
             inside: false,
             passing: false,
-            applied: false,
+            applied: 0,
+            changes: 0,
             skip_to: None,
         }
     }
@@ -105,7 +120,12 @@ impl Assembler {
 
     /// Something waits to be applied or committed.
     pub fn is_pending(&self) -> bool {
-        self.applied || !self.fold.is_empty()
+        self.applied > 0 || !self.fold.is_empty()
+    }
+
+    /// Changes taken since the last commit at the target.
+    pub fn changes(&self) -> u64 {
+        self.changes + self.fold.changes()
     }
 
     /// Between `Begin` and `Commit`.
@@ -115,14 +135,16 @@ impl Assembler {
 
     /// The caller has applied a piece.
     pub fn applied(&mut self) {
+        // A truncation without rows is something, too.
+        self.applied += self.fold.rows().max(1);
+        self.changes += self.fold.changes();
         self.fold.clear();
-        self.applied = true;
     }
 
     /// The caller has committed.
     pub fn committed(&mut self) {
         self.fold.clear();
-        (self.applied, self.transactions) = (false, 0);
+        (self.applied, self.changes, self.transactions) = (0, 0, 0);
     }
 
     /// Nothing more is to be read at the moment: whether to commit what is there.
@@ -178,8 +200,7 @@ impl Assembler {
         if self.fold.add(&map, change)? == Added::Barrier {
             return Ok(Step::Apply);
         }
-        let full = self.fold.rows() >= self.limit_rows || self.fold.bytes() >= self.limit_bytes;
-        Ok(if full { Step::TakenApply } else { Step::Taken })
+        Ok(if self.is_full() { Step::TakenApply } else { Step::Taken })
     }
 
     fn commit(&mut self, position: &str) -> Step {
@@ -190,9 +211,14 @@ impl Assembler {
             self.skip_to = None;
         }
         self.position = Some(position);
-        let full =
-            self.applied || self.fold.rows() >= self.limit_rows || self.fold.bytes() >= self.limit_bytes;
-        if full { Step::TakenCommit } else { Step::Taken }
+        if self.applied + self.fold.rows() >= self.limit_commit {
+            return Step::TakenCommit;
+        }
+        if self.is_full() { Step::TakenApply } else { Step::Taken }
+    }
+
+    fn is_full(&self) -> bool {
+        self.fold.rows() >= self.limit_rows || self.fold.bytes() >= self.limit_bytes
     }
 
     /// The mapping for this version of a table; `None` for a table that is not this flow's.

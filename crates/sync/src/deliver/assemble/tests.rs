@@ -63,8 +63,13 @@ fn run(assembler: &mut Assembler, batch: &Batch, covers: &Covers<'_>) -> Vec<Str
 }
 
 fn assembler(limit: usize) -> Assembler {
+    behind(limit, 1)
+}
+
+/// One that commits so many batches together while there is more to read.
+fn behind(limit: usize, batches: usize) -> Assembler {
     let map = Arc::new(TableMap::unchanged(&table("t")));
-    Assembler::new("crm", vec![map], 0, limit)
+    Assembler::new("crm", vec![map], 0, limit, batches)
 }
 
 fn unknown(_: &Position, _: &str) -> Result<Coverage> {
@@ -92,7 +97,19 @@ fn a_large_transaction_is_applied_in_pieces_and_committed_once() {
     let mut a = assembler(10);
     let log = run(&mut a, &batch(&[plain("1", 0..35)]), &unknown);
     assert_eq!(log, ["apply 10", "apply 10", "apply 10", "commit 1 with 5"]);
-    assert!(!a.is_pending());
+    assert!(!a.is_pending() && a.changes() == 0);
+}
+
+#[test]
+fn a_delivery_that_is_behind_commits_some_batches_together_between_transactions_only() {
+    let mut a = behind(10, 2);
+    let log = run(&mut a, &batch(&[plain("1", 0..10), plain("2", 10..15)]), &unknown);
+    assert_eq!(log, ["apply 10"]);
+    assert_eq!(a.changes(), 15);
+    assert!(a.wants_commit_when_idle(), "and at once where there is nothing more to read");
+    let log = run(&mut a, &batch(&[plain("3", 15..38), plain("4", 38..39)]), &unknown);
+    assert_eq!(log, ["apply 10", "apply 10", "commit 3 with 8"]);
+    assert_eq!(a.fold.rows(), 1);
 }
 
 #[test]
