@@ -1,5 +1,6 @@
 //! One fold into the target's open transaction: one-way as it is, two-way after every row was held against the target's own.
 
+use crate::checkpoint::Unsettled;
 use crate::context::FlowContext;
 use crate::fold::{After, Before, Choice, Entry, Fold, key_hash};
 use crate::mapping::TableMap;
@@ -8,7 +9,7 @@ use crate::resolve::{Conflict, Incoming, Resolution, Rule, resolve};
 use crate::{Result, SyncError};
 use std::collections::HashMap;
 use tidelock_endpoint::{Delta, EndpointError, ErrorKind, Target};
-use tidelock_model::{Image, Rows, RowsWriter, Slot, Value, canonical_hash};
+use tidelock_model::{Image, ImageWriter, Rows, RowsWriter, Slot, Table, Value, canonical_hash};
 
 /// A conflict and what was done, for the log. Written once the transaction is durable.
 #[derive(Clone, Debug)]
@@ -29,12 +30,21 @@ pub struct Decided {
     pub current: Option<String>,
 }
 
-/// Applies a fold. What it decided about conflicts is added to `decided`.
+/// What came up while a fold was applied, to be written down with the transaction or after it.
+#[derive(Debug, Default)]
+pub struct Decisions {
+    /// Conflicts.
+    pub conflicts: Vec<Decided>,
+    /// What the source has to decide.
+    pub unsettled: Vec<Unsettled>,
+}
+
+/// Applies a fold. What it decided about conflicts is added to `decisions`.
 pub async fn apply(
     context: &FlowContext,
     target: &mut dyn Target,
     fold: &Fold,
-    decided: &mut Vec<Decided>,
+    decisions: &mut Decisions,
 ) -> Result<()> {
     if fold.is_empty() {
         return Ok(());
@@ -43,7 +53,7 @@ pub async fn apply(
     let deltas = match &context.flow.two_way {
         None => fold.deltas(|_, _| Choice::Write),
         Some(policy) => {
-            let choices = decide(policy, target, fold, decided, &at).await?;
+            let choices = decide(policy, target, fold, decisions, &at).await?;
             fold.deltas(|table, entry| choices[table][entry])
         }
     };
@@ -63,7 +73,7 @@ async fn decide(
     policy: &TwoWay,
     target: &mut dyn Target,
     fold: &Fold,
-    decided: &mut Vec<Decided>,
+    decisions: &mut Decisions,
     at: &(impl Fn(EndpointError) -> SyncError + Sync),
 ) -> Result<Vec<Vec<Choice>>> {
     let mut choices = Vec::new();
@@ -83,7 +93,7 @@ async fn decide(
         for entry in entries {
             let key = key_hash(&map.target, fold.image(&entry.key), &mut scratch)?;
             let here = rows.get(&key).copied();
-            of_table.push(choose(policy, map, fold, entry, here, version, decided)?);
+            of_table.push(choose(policy, map, fold, entry, here, version, decisions)?);
         }
         choices.push(of_table);
     }
@@ -97,7 +107,7 @@ fn choose(
     entry: &Entry,
     here: Option<Image<'_>>,
     version: usize,
-    decided: &mut Vec<Decided>,
+    decisions: &mut Decisions,
 ) -> Result<Choice> {
     let after = match &entry.after {
         After::Gone => None,
@@ -119,7 +129,7 @@ fn choose(
     };
     let current = here.map(|h| value(h, version).map(|v| v.unwrap_or(Value::Null))).transpose()?;
     let mut log = |conflict, rule, incoming_won| -> Result<()> {
-        decided.push(Decided {
+        decisions.conflicts.push(Decided {
             table: map.target.name.to_string(),
             key: key_text(map, fold.image(&entry.key))?,
             conflict,
@@ -137,6 +147,12 @@ fn choose(
             return Ok(Choice::Drop);
         }
         Resolution::Incoming(conflict, rule) => log(conflict, rule, true)?,
+        Resolution::AskSource => {
+            let incoming = after.map(|row| row_text(map, row)).transpose()?.unwrap_or_default();
+            let key = key_only(&map.target, fold.image(&entry.key))?;
+            decisions.unsettled.push(Unsettled { table: map.target.name.clone(), key, incoming });
+            return Ok(Choice::Drop);
+        }
         Resolution::Apply => {}
     }
     Ok(if here.is_none() { Choice::Insert } else { Choice::Write })
@@ -207,6 +223,19 @@ async fn fill_missing(context: &FlowContext, target: &mut dyn Target, fold: &Fol
         }
     }
     Ok(())
+}
+
+/// The image without what is not of its key.
+pub fn key_only(table: &Table, image: Image<'_>) -> Result<Box<[u8]>> {
+    let mut out = Vec::new();
+    let mut writer = ImageWriter::new(&mut out);
+    for (place, slot) in image.slots().enumerate() {
+        match slot? {
+            slot if table.key.contains(&place) => writer.slot(&slot),
+            _ => writer.not_sent(),
+        }
+    }
+    Ok(out.into_boxed_slice())
 }
 
 /// `id=7, lang=de`.

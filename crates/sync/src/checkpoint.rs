@@ -29,6 +29,20 @@ pub struct JobState {
     /// Indexes and foreign keys are still to be made, once the stream is past every view: rows of several views need not agree with each other.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unfinished: bool,
+    /// Two-way: rows that the source changed and that are gone at the target.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unsettled: Vec<Unsettled>,
+}
+
+/// A row that the source changed and that is gone at the target: the source decides what becomes of it, see `deliver::settle`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unsettled {
+    /// The target's table.
+    pub table: TableName,
+    /// An image of the target's row of which only the key's slots are read.
+    pub key: Box<[u8]>,
+    /// The row as it came, as text, for the log.
+    pub incoming: String,
 }
 
 /// A [`ServerIdentity`] as it is stored.

@@ -6,14 +6,16 @@
 //! After any failure the target's transaction is gone and everything begins again from the checkpoint that the target holds.
 
 pub mod assemble;
+pub mod settle;
 
-use crate::apply::{Decided, apply};
+use crate::apply::{Decisions, apply};
 use crate::checkpoint::{JobState, STREAM_LANE, encode};
 use crate::context::{FlowContext, now_micros};
 use crate::observe::Event;
 use crate::{Result, SyncError};
 use assemble::{Assembler, Covers, Step};
 use futures_util::FutureExt;
+use settle::{Arrived, Asked, Opposite};
 use std::time::{Duration, Instant};
 use tidelock_endpoint::Target;
 use tidelock_journal::{Journal, JournalError, Reader, Segment, StateStore};
@@ -24,6 +26,8 @@ use tokio::sync::watch;
 const IDLE_CHECKPOINT: Duration = Duration::from_secs(1);
 /// Batches that are committed together while there is more to read. Two-way, where others write the same rows, each is committed by itself.
 const BATCHES: usize = 8;
+/// How often it is looked whether what waits for the other direction can be settled.
+const UNSETTLED: Duration = Duration::from_millis(20);
 
 /// One flow's delivery from where it stands.
 pub struct Delivery<'a> {
@@ -39,12 +43,15 @@ pub struct Delivery<'a> {
     pub target: Box<dyn Target>,
     /// What the target's checkpoint says.
     pub state: JobState,
-    /// Tells the sequence up to which everything is delivered.
-    pub delivered: &'a watch::Sender<Option<u64>>,
+    /// Tells how far everything is delivered.
+    pub delivered: &'a watch::Sender<Option<Arrived>>,
+    /// The other direction of a two-way job.
+    pub opposite: Option<Opposite>,
     /// Where indexes and foreign keys can be made, while they are still to be made.
     pub finish_at: Option<u64>,
     open: bool,
-    decided: Vec<Decided>,
+    decisions: Decisions,
+    asked: Option<Asked>,
     written: Instant,
 }
 
@@ -57,7 +64,7 @@ impl<'a> Delivery<'a> {
         log: &'a StateStore,
         target: Box<dyn Target>,
         state: JobState,
-        delivered: &'a watch::Sender<Option<u64>>,
+        delivered: &'a watch::Sender<Option<Arrived>>,
     ) -> Self {
         Delivery {
             context,
@@ -67,9 +74,11 @@ impl<'a> Delivery<'a> {
             target,
             state,
             delivered,
+            opposite: None,
             finish_at: None,
             open: false,
-            decided: Vec::new(),
+            decisions: Decisions::default(),
+            asked: None,
             written: Instant::now(),
         }
     }
@@ -83,6 +92,9 @@ impl<'a> Delivery<'a> {
         let batches = if flow.two_way.is_some() { 1 } else { BATCHES };
         let mut assembler =
             Assembler::new(&flow.target, flow.tables.clone(), self.state.sequence, flow.batch_size, batches);
+        if flow.two_way.is_some() {
+            assembler.each_key_once();
+        }
         assembler.set_marks(self.state.marks.clone());
         assembler.skip_to(skip_to);
         let cancel = self.context.cancel.clone();
@@ -91,15 +103,13 @@ impl<'a> Delivery<'a> {
                 Some(segment) => segment?,
                 None => {
                     self.idle(&mut assembler).await?;
-                    let pause = tokio::time::sleep(IDLE_CHECKPOINT);
+                    let waits = !self.state.unsettled.is_empty();
+                    let pause = tokio::time::sleep(if waits { UNSETTLED } else { IDLE_CHECKPOINT });
                     tokio::select! {
                         biased;
                         () = cancel.cancelled() => break,
                         segment = self.reader.next() => segment?,
-                        () = pause, if self.state.sequence < assembler.sequence && !assembler.is_inside() => {
-                            self.checkpoint(&mut assembler).await?;
-                            continue;
-                        }
+                        () = pause, if waits || self.state.sequence < assembler.sequence => continue,
                     }
                 }
             };
@@ -171,7 +181,7 @@ impl<'a> Delivery<'a> {
 
     async fn apply(&mut self, assembler: &mut Assembler) -> Result<()> {
         self.begin(assembler.origin()).await?;
-        apply(self.context, &mut *self.target, &assembler.fold, &mut self.decided).await?;
+        apply(self.context, &mut *self.target, &assembler.fold, &mut self.decisions).await?;
         assembler.applied();
         Ok(())
     }
@@ -179,7 +189,7 @@ impl<'a> Delivery<'a> {
     async fn commit(&mut self, assembler: &mut Assembler) -> Result<()> {
         let changes = assembler.changes();
         self.begin(assembler.origin()).await?;
-        apply(self.context, &mut *self.target, &assembler.fold, &mut self.decided).await?;
+        apply(self.context, &mut *self.target, &assembler.fold, &mut self.decisions).await?;
         self.write_checkpoint(assembler).await?;
         self.report(assembler, changes)?;
         assembler.committed();
@@ -206,7 +216,9 @@ impl<'a> Delivery<'a> {
             self.checkpoint(assembler).await?;
             self.context.phase("following");
         }
-        self.delivered.send_replace(Some(assembler.sequence));
+        self.settle(assembler).await?;
+        let settled = self.state.unsettled.is_empty();
+        self.delivered.send_replace(Some(Arrived { sequence: assembler.sequence, settled }));
         Ok(())
     }
 
@@ -217,6 +229,7 @@ impl<'a> Delivery<'a> {
             self.state.position = position.clone();
         }
         self.state.marks = assembler.marks().to_vec();
+        self.state.unsettled.append(&mut self.decisions.unsettled);
         let flow = &self.context.flow;
         let checkpoint = encode(&flow.job, STREAM_LANE, &self.state);
         self.target.commit(&checkpoint, &[]).await.map_err(SyncError::at(&flow.target))?;
@@ -228,7 +241,7 @@ impl<'a> Delivery<'a> {
 
     fn report(&mut self, assembler: &Assembler, changes: u64) -> Result<()> {
         let context = self.context;
-        crate::conflicts::record(context, self.log, &std::mem::take(&mut self.decided))?;
+        crate::conflicts::record(context, self.log, &std::mem::take(&mut self.decisions.conflicts))?;
         let lag_micros = if assembler.time > 0 { (now_micros() - assembler.time).max(0) } else { 0 };
         context.observer.event(&Event::Applied {
             job: context.flow.job.clone(),

@@ -2,6 +2,7 @@
 
 use crate::capture::{Capture, Reached};
 use crate::checkpoint::Progress;
+use crate::deliver::settle::{Arrived, Opposite};
 use crate::flow::FlowRun;
 use crate::job::{Job, Route};
 use crate::observe::Observer;
@@ -246,8 +247,11 @@ impl Engine {
                 self.start_capture(&mut running, planning, &plannings, &state, &observer).await?;
             }
         }
-        for planning in plannings {
-            start_flow(&mut running, planning, options, &state, &observer);
+        let arrivals: Vec<_> = plannings.iter().map(|_| watch::channel(None).0).collect();
+        let opposites: Vec<_> =
+            plannings.iter().map(|p| opposite(p, &plannings, &arrivals, &running)).collect();
+        for ((planning, delivered), opposite) in plannings.into_iter().zip(arrivals).zip(opposites) {
+            start_flow(&mut running, planning, (delivered, opposite), options, &state, &observer);
         }
         let journals = running.captures.iter().map(|(name, c)| (name.clone(), c.journal.clone())).collect();
         tokio::spawn(save_status(keeper, state, journals, running.stop.clone()));
@@ -318,9 +322,23 @@ impl Engine {
     }
 }
 
+/// The other direction of a two-way job.
+fn opposite(
+    planning: &Planning,
+    all: &[Planning],
+    arrivals: &[watch::Sender<Option<Arrived>>],
+    running: &Running,
+) -> Option<Opposite> {
+    let flow = &planning.flow;
+    let other = all.iter().position(|p| p.flow.job == flow.job && p.flow.source == flow.target)?;
+    let reached = running.captures.get(&flow.target)?.reached.clone();
+    Some(Opposite { arrived: arrivals[other].subscribe(), reached })
+}
+
 fn start_flow(
     running: &mut Running,
     mut planning: Planning,
+    (delivered, opposite): (watch::Sender<Option<Arrived>>, Option<Opposite>),
     options: &SyncOptions,
     state: &Arc<StateStore>,
     observer: &Arc<dyn Observer>,
@@ -331,12 +349,13 @@ fn start_flow(
     let again = planning.flow.source_tables().into_iter().filter(|t| options.full && asked(t)).collect();
     planning.context.observer = observer.clone();
     planning.context.cancel = source.stop.child_token();
-    let (delivered, watch) = watch::channel(None);
+    let watch = delivered.subscribe();
     let run = FlowRun {
         journal: source.journal.clone(),
         state: state.clone(),
         reached: source.reached.clone(),
         delivered,
+        opposite,
         again: Mutex::new(again),
         context: planning.context,
     };

@@ -3,6 +3,7 @@
 use crate::capture::{Reached, reach, since};
 use crate::checkpoint::{JobState, Progress, STREAM_LANE, Server, encode};
 use crate::context::{FlowContext, pause};
+use crate::deliver::settle::{Arrived, Opposite};
 use crate::deliver::{Delivery, durable, reader_name};
 use crate::mapping::TableMap;
 use crate::snapshot;
@@ -28,7 +29,9 @@ pub struct FlowRun {
     /// How far the source was read.
     pub reached: watch::Receiver<Reached>,
     /// How far the target is; `None` until the first copy is whole and it follows.
-    pub delivered: watch::Sender<Option<u64>>,
+    pub delivered: watch::Sender<Option<Arrived>>,
+    /// The other direction of a two-way job.
+    pub opposite: Option<Opposite>,
     /// Tables to copy again although they were copied (source names); emptied when that is done.
     pub again: std::sync::Mutex<Vec<tidelock_model::TableName>>,
 }
@@ -89,7 +92,7 @@ impl FlowRun {
         context.phase(if finish_at.is_some() { "catching up" } else { "following" });
         let mut delivery =
             Delivery::new(context, &self.journal, reader, &self.state, target, state, &self.delivered);
-        delivery.finish_at = finish_at;
+        (delivery.finish_at, delivery.opposite) = (finish_at, self.opposite.clone());
         delivery.run(skip_to).await
     }
 
@@ -142,6 +145,7 @@ impl FlowRun {
             copied: vec![],
             marks: vec![],
             unfinished: false,
+            unsettled: vec![],
         };
         let Some(state) = stream else { return Ok((fresh(), None, after)) };
         if self.wants_everything_again() {

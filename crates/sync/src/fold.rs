@@ -7,7 +7,8 @@
 //! the same history, followed by the rest of that history, ends in the same state.
 //!
 //! What cannot be folded exactly (a key that changes while other columns are not sent, and whose row is not in the run) asks for a **barrier**: the caller
-//! applies what there is and adds the change again to an empty fold.
+//! applies what there is and adds the change again to an empty fold. A fold for a two-way job takes each key once: what is decided about a change must not
+//! depend on which others came with it.
 
 use crate::mapping::TableMap;
 use crate::order::by_foreign_keys;
@@ -82,9 +83,16 @@ pub struct Fold {
     changes: u64,
     /// A key moved with its row unknown: nothing more may be folded in.
     sealed: bool,
+    /// Each key once.
+    single: bool,
 }
 
 impl Fold {
+    /// One that takes each key once.
+    pub fn single() -> Fold {
+        Fold { single: true, ..Fold::default() }
+    }
+
     /// Number of keys touched.
     pub fn rows(&self) -> usize {
         self.rows
@@ -142,13 +150,17 @@ impl Fold {
             }
             (Operation::Insert, _, Some(after)) => {
                 let hash = self.key_hash(table, &after)?;
-                self.put(table, hash, after.clone(), Before::Absent, After::Whole(after));
-                Added::Taken
+                match self.is_taken(table, hash) {
+                    true => Added::Barrier,
+                    false => self.put(table, hash, after.clone(), Before::Absent, After::Whole(after)),
+                }
             }
             (Operation::Delete, Some(before), _) => {
                 let hash = self.key_hash(table, &before)?;
-                self.put(table, hash, before.clone(), Before::Was(before), After::Gone);
-                Added::Taken
+                match self.is_taken(table, hash) {
+                    true => Added::Barrier,
+                    false => self.put(table, hash, before.clone(), Before::Was(before), After::Gone),
+                }
             }
             (Operation::Update, before, Some(after)) => self.update(table, before, after)?,
             (operation, ..) => {
@@ -168,20 +180,21 @@ impl Fold {
         let new_hash = self.key_hash(table, &after)?;
         let old = before.clone().unwrap_or_else(|| after.clone());
         let old_hash = self.key_hash(table, &old)?;
+        if self.is_taken(table, old_hash) || self.is_taken(table, new_hash) {
+            return Ok(Added::Barrier);
+        }
         let whole = self.image(&after).is_complete()?;
         let was = before.map_or(Before::Unknown, Before::Was);
         if old_hash == new_hash {
             let state =
                 if whole { After::Whole(after.clone()) } else { self.merged(table, old_hash, &after)? };
-            self.put(table, new_hash, old, was, state);
-            return Ok(Added::Taken);
+            return Ok(self.put(table, new_hash, old, was, state));
         }
         let state = if whole { After::Whole(after.clone()) } else { self.merged(table, old_hash, &after)? };
         match state {
             After::Whole(row) => {
                 self.put(table, old_hash, old, was, After::Gone);
-                self.put(table, new_hash, row.clone(), Before::Unknown, After::Whole(row));
-                Ok(Added::Taken)
+                Ok(self.put(table, new_hash, row.clone(), Before::Absent, After::Whole(row)))
             }
             // The rest of the row is only at the target, under the old key: the update itself must go there, alone.
             _ if self.rows > 0 || self.tables.iter().any(|t| t.truncate) => Ok(Added::Barrier),
@@ -216,7 +229,7 @@ impl Fold {
         Ok(if whole { After::Whole(span) } else { After::Some(span) })
     }
 
-    fn put(&mut self, table: usize, hash: u128, key: Span, before: Before, after: After) {
+    fn put(&mut self, table: usize, hash: u128, key: Span, before: Before, after: After) -> Added {
         let fold = &mut self.tables[table];
         match fold.index.get(&hash) {
             Some(at) => fold.entries[*at].after = after,
@@ -226,6 +239,12 @@ impl Fold {
                 self.rows += 1;
             }
         }
+        Added::Taken
+    }
+
+    /// A key that may not come again.
+    fn is_taken(&self, table: usize, hash: u128) -> bool {
+        self.single && self.tables[table].index.contains_key(&hash)
     }
 
     fn table(&mut self, map: &Arc<TableMap>) -> usize {

@@ -4,7 +4,9 @@
 //! in between. If not, two sides changed one row, and the decision must be the same on both ends, whichever sees it first:
 //!
 //! * two rows: the greater version stays; equal versions: the endpoint that comes first in `priority`;
-//! * a row and a delete: the row stays (a delete has no version of its own; a row lost cannot be got back, a row too many can be deleted again).
+//! * a row and a delete: the row stays (a delete has no version of its own; a row lost cannot be got back, a row too many can be deleted again). This is decided
+//!   where the row is. Where it is gone nobody can tell which row was deleted, perhaps a newer one; so that end waits for what the other end makes of the
+//!   delete, and takes it over.
 //!
 //! Invariant: `resolve` looks only at the two rows and the policy, so that both ends pick the same winner without talking to each other.
 
@@ -46,6 +48,8 @@ pub enum Resolution {
     Incoming(Conflict, Rule),
     /// Two sides changed the row; the row at the target stays.
     Current(Conflict, Rule),
+    /// It is gone here: what the source makes of that decides.
+    AskSource,
 }
 
 /// What decided.
@@ -89,7 +93,7 @@ pub fn resolve(incoming: &Incoming<'_>, current: Option<Value<'_>>, source_first
         return match (incoming.after, current) {
             (None, None) => Resolution::Nothing,
             (Some(_), None) if incoming.inserted => Resolution::Apply,
-            (Some(_), None) => Resolution::Incoming(Conflict::UpdateMissing, Rule::UpdateBeatsDelete),
+            (Some(_), None) => Resolution::AskSource,
             (None, Some(current)) if incoming.before.is_some_and(|b| same(&b, &current)) => Resolution::Apply,
             (None, _) => Resolution::Current(Conflict::DeleteOriginDiffers, Rule::UpdateBeatsDelete),
             (Some(_), Some(_)) => unreachable!("taken by the pattern above"),
@@ -174,6 +178,11 @@ mod tests {
         ) {
             Resolution::Apply | Resolution::Incoming(..) => incoming,
             Resolution::Nothing | Resolution::Current(..) => current,
+            Resolution::AskSource => match resolve(&change(current), incoming.map(Value::Int), !source_first)
+            {
+                Resolution::Current(..) => incoming,
+                other => panic!("{other:?}"),
+            },
         };
         (end(b, a, false), end(a, b, true))
     }

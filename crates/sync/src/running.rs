@@ -4,6 +4,7 @@
 //! everything ends, with the first error.
 
 use crate::capture::{Reached, reach};
+use crate::deliver::settle::Arrived;
 use crate::observe::{Event, Observer};
 use crate::{Result, SyncError};
 use std::collections::BTreeMap;
@@ -43,7 +44,7 @@ pub struct Running {
     /// By the source's name.
     pub captures: BTreeMap<String, Captured>,
     /// Each flow's source, and how far the flow is.
-    pub flows: Vec<(String, watch::Receiver<Option<u64>>)>,
+    pub flows: Vec<(String, watch::Receiver<Option<Arrived>>)>,
     /// The captures and flows.
     pub tasks: JoinSet<Ended>,
     /// Who watches.
@@ -110,7 +111,7 @@ impl Running {
             for (source, delivered) in &mut self.flows {
                 let goal = goals[source];
                 delivered
-                    .wait_for(|d| d.is_some_and(|d| d >= goal))
+                    .wait_for(|d| d.is_some_and(|d| d.settled && d.sequence >= goal))
                     .await
                     .map_err(|_| SyncError::Cancelled)?;
             }

@@ -6,7 +6,7 @@
 //! Invariant: a chunk's rows and its mark are at the target together or not at all. The plan of chunks is kept, because a mark only means
 //! something within its plan; when it is lost every chunk is loaded again, by key, and nothing is passed over on account of the new view alone.
 
-use crate::apply::{Decided, apply};
+use crate::apply::{Decisions, apply};
 use crate::checkpoint::{ChunkState, TableMark, encode};
 use crate::context::FlowContext;
 use crate::fold::Fold;
@@ -216,7 +216,7 @@ async fn merge(
             Arc::new(TableMap::unchanged(&work.map.source)),
             work.chunk.clone(),
         );
-        let (mut count, mut decided) = (0, Vec::<Decided>::new());
+        let (mut count, mut decisions) = (0, Decisions::default());
         target.begin(&flow.source).await.map_err(&at_target)?;
         while let Some(rows) = pipe.next(context).await? {
             let mut fold = Fold::default();
@@ -231,7 +231,7 @@ async fn merge(
                     },
                 )?;
             }
-            apply(context, target, &fold, &mut decided).await?;
+            apply(context, target, &fold, &mut decisions).await?;
             count += rows.len() as u64;
             left.rows(&work.map.source.name, rows.len() as u64);
         }
@@ -243,7 +243,7 @@ async fn merge(
         };
         target.commit(&encode(&flow.job, mark.lane(), &mark), &[]).await.map_err(&at_target)?;
         if let Some(log) = log {
-            crate::conflicts::record(context, log, &decided)?;
+            crate::conflicts::record(context, log, &decisions.conflicts)?;
         }
         left.chunk_done(&work.map.source.name, count);
         reader = Some(pipe.close(context).await?);

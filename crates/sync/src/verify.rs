@@ -6,7 +6,7 @@
 //!
 //! While changes flow a row may differ only because it is on its way: what differs is read again, by key, before it is called drift.
 
-use crate::apply::key_text;
+use crate::apply::{key_only, key_text};
 use crate::context::FlowContext;
 use crate::fold::key_hash;
 use crate::mapping::TableMap;
@@ -209,18 +209,6 @@ fn row_hash(image: Image<'_>, scratch: &mut Vec<u8>) -> Result<u128> {
         Some(fault) => Err(fault.into()),
         None => Ok(hash),
     }
-}
-
-fn key_only(table: &Table, image: Image<'_>) -> Result<Box<[u8]>> {
-    let mut out = Vec::new();
-    let mut writer = tidelock_model::ImageWriter::new(&mut out);
-    for (place, slot) in image.slots().enumerate() {
-        match slot? {
-            slot if table.key.contains(&place) => writer.slot(&slot),
-            _ => writer.not_sent(),
-        }
-    }
-    Ok(out.into_boxed_slice())
 }
 
 type Stream = mpsc::Receiver<Result<Rows>>;

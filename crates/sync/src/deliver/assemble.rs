@@ -98,6 +98,11 @@ impl Assembler {
         }
     }
 
+    /// What is to be applied next takes each key once, for a two-way job.
+    pub fn each_key_once(&mut self) {
+        self.fold = Fold::single();
+    }
+
     /// The views that first copies were read from.
     pub fn set_marks(&mut self, marks: Vec<TableMark>) {
         self.marks = marks;
