@@ -118,15 +118,18 @@ impl PgTarget {
     }
 
     /// A delta whose rows may pass unique values to each other. Mostly they do not; where one meets a value that another still holds, all of the rows go
-    /// first and come back whole. Without the replica role they stay: their going could take other tables' rows along.
+    /// first and come back whole, if that does no harm (see [`Reading::stays`]).
     async fn exchange(&mut self, reading: &Reading, delta: &Delta<'_>, applied: &mut Applied) -> Result<()> {
         let mut script = Script::default();
         script.statement("SAVEPOINT tidelock");
         Writer { reading, script: &mut script }.delta(delta)?;
         script.statement("RELEASE SAVEPOINT tidelock");
         let Err(error) = self.attempt(script, applied).await? else { return Ok(()) };
-        if error::state(&error) != Some("23505") || !self.session.replica {
+        if error::state(&error) != Some("23505") {
             return Err(from_driver("applying changes", error));
+        }
+        if let Some(why) = reading.stays(self.session.replica) {
+            return Err(from_driver("applying changes", error).hint(why));
         }
         let mut script = Script::default();
         script.statement("ROLLBACK TO SAVEPOINT tidelock");
@@ -213,6 +216,7 @@ impl Target for PgTarget {
     }
 
     async fn begin(&mut self, origin: &str) -> Result<()> {
+        self.known.look_again(&self.session).await?;
         self.pending = Some(begin(origin));
         Ok(())
     }

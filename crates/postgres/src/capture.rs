@@ -4,7 +4,7 @@
 //! publication does not exist yet: the stream then fails in its middle, or leaves them out.
 
 use crate::Result;
-use crate::catalog::{Identity, Which, describe};
+use crate::catalog::{Identity, Layout, Which, describe};
 use crate::connect::{Answer, Session};
 use crate::error::{precondition, protocol};
 use crate::names::{literal, quoted, sql_name, table_name};
@@ -19,13 +19,13 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// See `Source::prepare`. Tables are added to the publication and never taken away: another job may follow them.
 pub(crate) async fn prepare(session: &Session, capture: &str, tables: &[TableName]) -> Result<Prepared> {
-    publishable(session, tables).await?;
+    let layouts = publishable(session, tables).await?;
     let slot = slot(session, capture).await?;
     // A publication made anew would leave out, in silence, what was committed while there was none.
     if slot.is_some() {
         published(session, capture).await?;
     }
-    publish(session, capture, tables).await?;
+    publish(session, capture, tables, &layouts).await?;
     let (start, created) = match slot {
         Some(slot) => (slot.usable(capture)?, false),
         None => (make_slot(session, capture).await?, true),
@@ -37,20 +37,28 @@ pub(crate) async fn prepare(session: &Session, capture: &str, tables: &[TableNam
 async fn make_slot(session: &Session, capture: &str) -> Result<Lsn> {
     let sql = format!("SELECT lsn FROM pg_create_logical_replication_slot({}, 'pgoutput')", literal(capture));
     let making = session.first("making the replication slot", &sql);
-    tokio::pin!(making);
-    let row = tokio::select! {
-        row = &mut making => row?,
-        () = tokio::time::sleep(PATIENCE) => {
-            tracing::warn!("making the replication slot {capture} waits for open transactions to end; pg_stat_activity tells which (backend_xid)");
-            making.await?
-        }
-    };
+    let row = patiently(making, || {
+        tracing::warn!("making the replication slot {capture} waits for open transactions to end; pg_stat_activity tells which (backend_xid)");
+    })
+    .await?;
     let lsn = row.as_ref().and_then(|r| Lsn::parse(r.text(0)));
     lsn.ok_or_else(|| protocol("the server does not tell where the new slot begins"))
 }
 
+/// Waits, and tells when it takes long.
+pub(crate) async fn patiently<T>(work: impl Future<Output = Result<T>>, tell: impl FnOnce()) -> Result<T> {
+    tokio::pin!(work);
+    tokio::select! {
+        done = &mut work => done,
+        () = tokio::time::sleep(PATIENCE) => {
+            tell();
+            work.await
+        }
+    }
+}
+
 /// A published table without a replica identity refuses its owner's UPDATE and DELETE: so it is never published.
-async fn publishable(session: &Session, tables: &[TableName]) -> Result<()> {
+async fn publishable(session: &Session, tables: &[TableName]) -> Result<Vec<Layout>> {
     let found = describe(session, Which::Named(tables)).await?;
     let mut faults = Vec::new();
     for name in tables {
@@ -64,13 +72,13 @@ async fn publishable(session: &Session, tables: &[TableName]) -> Result<()> {
         }
     }
     if faults.is_empty() {
-        return Ok(());
+        return Ok(found);
     }
     Err(precondition("TL-PG-NOT-PUBLISHABLE", format!("capturing tables: {}", faults.join("; ")))
         .hint("`tidelock check` tells the statement that mends each of them"))
 }
 
-async fn publish(session: &Session, capture: &str, tables: &[TableName]) -> Result<()> {
+async fn publish(session: &Session, capture: &str, tables: &[TableName], layouts: &[Layout]) -> Result<()> {
     let doing = "making the publication";
     let publication = quoted(capture);
     let there = format!("SELECT 1 FROM pg_publication WHERE pubname = {}", literal(capture));
@@ -90,7 +98,18 @@ async fn publish(session: &Session, capture: &str, tables: &[TableName]) -> Resu
     if missing.is_empty() {
         return Ok(());
     }
-    session.run(doing, &format!("ALTER PUBLICATION {publication} ADD TABLE {}", sql_names(&missing))).await
+    // What a transaction wrote before the table was published is not decoded, even when it commits later: so all that write must have ended.
+    let locked = layouts.iter().filter(|l| missing.contains(&l.table.name));
+    let locked = locked.map(|l| if l.partitioned { l.sql_name() } else { format!("ONLY {}", l.sql_name()) });
+    let sql = format!(
+        "LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE; ALTER PUBLICATION {publication} ADD TABLE {}",
+        locked.collect::<Vec<_>>().join(", "),
+        sql_names(&missing)
+    );
+    patiently(session.run(doing, &sql), || {
+        tracing::warn!("adding {} to the publication {capture} waits for transactions that write there; pg_locks tells which", sql_names(&missing));
+    })
+    .await
 }
 
 fn sql_names(tables: &[TableName]) -> String {
@@ -135,11 +154,15 @@ impl Slot {
                 ),
             ));
         }
-        self.confirmed.ok_or_else(|| protocol(format!("the slot {capture} does not tell where it stands")))
+        self.confirmed.ok_or_else(|| {
+            let message = format!("the slot {capture} is still being made, by another session");
+            EndpointError::new(ErrorKind::Contention, "TL-PG-IN-USE", message)
+                .hint("it waits for open transactions to end; pg_stat_activity tells which (backend_xid)")
+        })
     }
 }
 
-fn lost(code: &'static str, message: String) -> EndpointError {
+pub(crate) fn lost(code: &'static str, message: String) -> EndpointError {
     EndpointError::new(ErrorKind::PositionLost, code, message)
         .hint("changes since then are not known: remove the slot with `tidelock cleanup` and copy anew with `tidelock sync --full`")
 }
@@ -171,13 +194,41 @@ pub(crate) async fn check(
             ),
         ));
     }
+    let place = log_place(session).await?;
+    if after > place {
+        return Err(lost(
+            "TL-PG-POSITION-AHEAD",
+            format!(
+                "the wanted position {after} is ahead of the server, whose log ends at {place}: the server was set back"
+            ),
+        ));
+    }
     published(session, capture).await
 }
 
+/// Where the server's log ends.
+pub(crate) async fn log_place(session: &Session) -> Result<Lsn> {
+    let place = match session.server.recovery {
+        true => "pg_last_wal_replay_lsn()",
+        false => "pg_current_wal_insert_lsn()",
+    };
+    let row = session.first("asking where the log stands", &format!("SELECT {place}")).await?;
+    row.and_then(|r| Lsn::parse(r.text(0)))
+        .ok_or_else(|| protocol("the server does not tell where its log stands"))
+}
+
+/// The publication is there and tells everything, as it was made.
 async fn published(session: &Session, capture: &str) -> Result<()> {
-    let there = format!("SELECT 1 FROM pg_publication WHERE pubname = {}", literal(capture));
-    match session.first("looking for the publication", &there).await? {
-        Some(_) => Ok(()),
+    let sql = format!(
+        "SELECT pubinsert AND pubupdate AND pubdelete AND pubtruncate AND pubviaroot FROM pg_publication WHERE pubname = {}",
+        literal(capture)
+    );
+    match session.first("looking for the publication", &sql).await? {
+        Some(row) if row.flag(0) => Ok(()),
+        Some(_) => Err(lost(
+            "TL-PG-PUBLICATION-CHANGED",
+            format!("the publication {capture} was altered and leaves changes out"),
+        )),
         None => {
             Err(lost("TL-PG-PUBLICATION-GONE", format!("the publication {capture} is not there any more")))
         }

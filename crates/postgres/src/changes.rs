@@ -4,6 +4,7 @@
 //! and transactions without such a change leave no trace but progress.
 
 use crate::Result;
+use crate::capture::lost;
 use crate::catalog::Layout;
 use crate::decode::Decoder;
 use crate::error::{precondition, protocol};
@@ -15,6 +16,7 @@ use crate::transaction::ORIGIN;
 use crate::types::Types;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use tidelock_endpoint::EndpointError;
 use tidelock_model::{Batch, BatchWriter, Column, ImageWriter, Table, TableName, Value};
 
 /// A batch is handed out at this size.
@@ -125,13 +127,10 @@ impl Changes {
         }
         let place = |i: &usize| columns.iter().position(|c| c.name == there.columns[*i].name);
         let key: Option<Vec<usize>> = there.key.iter().map(place).collect();
-        let key = key.ok_or_else(|| {
-            precondition(
-                "TL-PG-KEY-CHANGED",
-                format!("reading changes of {}: its key was another one then", there.name),
-            )
-            .hint("copy anew with `tidelock sync --full`")
-        })?;
+        let key = key.ok_or_else(|| key_changed(&there.name))?;
+        if relation.identity != b'f' && !key.iter().all(|i| relation.columns[*i].key) {
+            return Err(key_changed(&there.name));
+        }
         let of_key = (0..columns.len()).map(|i| key.contains(&i)).collect();
         let table = Arc::new(Table {
             name: there.name.clone(),
@@ -159,7 +158,7 @@ impl Changes {
                 self.state = State::Begun { at: format!("{final_lsn} {xid}"), time: *time, origin: None };
             }
             Message::Commit { end } => self.commit(*end)?,
-            Message::Logical { transactional: true, prefix: ORIGIN, content } => self.origin(content)?,
+            Message::Logical { transactional: true, prefix: ORIGIN, content } => self.origin(content),
             Message::Insert { relation, new } => self.row(*relation, |followed, octets, writer| {
                 writer.insert(&followed.table, |image| followed.whole(*new, None, octets, image))
             })?,
@@ -191,14 +190,12 @@ impl Changes {
         Ok(())
     }
 
-    fn origin(&mut self, content: &[u8]) -> Result<()> {
-        let name =
-            std::str::from_utf8(content).map_err(|_| protocol("the name of an origin is not UTF-8"))?;
-        match &mut self.state {
-            State::Begun { origin, .. } => *origin = Some(name.to_owned()),
-            _ => return Err(protocol("the name of an origin comes behind the first change")),
+    /// Anyone may write such a message; ours come before the first change.
+    fn origin(&mut self, content: &[u8]) {
+        match (std::str::from_utf8(content), &mut self.state) {
+            (Ok(name), State::Begun { origin, .. }) => *origin = Some(name.to_owned()),
+            _ => tracing::warn!("a message {ORIGIN} that tidelock did not write is passed over"),
         }
-        Ok(())
     }
 
     fn commit(&mut self, end: Lsn) -> Result<()> {
@@ -297,9 +294,18 @@ impl Followed {
         for (column, field) in tuple.fields().enumerate() {
             match kind {
                 OldKind::Key if !self.key[column] => image.not_sent(),
+                OldKind::Key if matches!(field, Ok(Field::Null)) => {
+                    return Err(key_changed(&self.table.name));
+                }
                 _ => self.field(column, &field?, octets, image)?,
             }
         }
         Ok(())
     }
+}
+
+fn key_changed(table: &TableName) -> EndpointError {
+    let message =
+        format!("reading changes of {table}: the log tells rows by another key than the table has now");
+    lost("TL-PG-KEY-CHANGED", message)
 }

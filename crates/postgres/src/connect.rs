@@ -17,10 +17,11 @@ pub(crate) const SILENCE: Duration = Duration::from_secs(60);
 /// The oldest server that is supported.
 pub(crate) const OLDEST: u32 = 140_000;
 
-/// The settings that every connection begins with: how values are printed, and no time limit that would end a session in mid-work.
+/// The settings that every connection begins with: how values are printed, no time limit that would end a session in mid-work, and an error in place of
+/// rows that a policy would hide.
 pub(crate) const PINNED: &str = "-c datestyle=ISO,YMD -c intervalstyle=iso_8601 -c extra_float_digits=3 -c timezone=UTC \
      -c bytea_output=hex -c xmloption=content -c lc_monetary=C -c standard_conforming_strings=on -c statement_timeout=0 -c lock_timeout=0 \
-     -c idle_in_transaction_session_timeout=0 -c idle_session_timeout=0";
+     -c idle_in_transaction_session_timeout=0 -c idle_session_timeout=0 -c row_security=off -c array_nulls=on";
 
 /// What a session is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

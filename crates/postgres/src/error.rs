@@ -124,7 +124,8 @@ type Judged = (ErrorKind, &'static str, Option<&'static str>);
 /// By SQLSTATE; its class decides for those that are not listed.
 fn judge(state: &str, message: &str) -> Judged {
     use ErrorKind::{
-        Authentication, Contention, Precondition, Privilege, Protocol, Row, Target, Unavailable, Unsupported,
+        Authentication, Contention, PositionLost, Precondition, Privilege, Protocol, Row, Target,
+        Unavailable, Unsupported,
     };
     match state {
         // Too many connections, out of shared memory, shutting down, starting, terminated, idle for too long, slot's process lost.
@@ -152,11 +153,21 @@ fn judge(state: &str, message: &str) -> Judged {
             "TL-PG-WAL-LEVEL",
             Some("ALTER SYSTEM SET wal_level = 'logical', then restart the server"),
         ),
+        "55000" if message.contains("can no longer") => (
+            PositionLost,
+            "TL-PG-SLOT-LOST",
+            Some("remove the slot with `tidelock cleanup` and copy anew with `tidelock sync --full`"),
+        ),
+        "55000" => (Precondition, "TL-PG-STATE", None),
         // A row that is too large for an index or a page, a CHECK of a domain or view.
         "54000" | "44000" => (Row, "TL-PG-ROW", None),
         "21000" => (Row, "TL-PG-KEY-TWICE", None),
         // Relation, column, type, schema or function gone.
-        "42P01" | "42703" | "42704" | "3F000" => (Target, "TL-PG-MISSING", None),
+        "42P01" | "42703" | "42704" | "3F000" => (
+            Precondition,
+            "TL-PG-MISSING",
+            Some("was it dropped or renamed? `tidelock check` tells what is there"),
+        ),
         // No unique index for the key that the row is found by.
         "42P10" => (
             Precondition,
@@ -220,6 +231,9 @@ mod tests {
             ("08006", ErrorKind::Unavailable),
             ("53100", ErrorKind::Target),
             ("42601", ErrorKind::Precondition),
+            ("42P01", ErrorKind::Precondition),
+            ("42703", ErrorKind::Precondition),
+            ("55000", ErrorKind::Precondition),
         ] {
             assert_eq!(judge(state, "").0, kind, "{state}");
         }

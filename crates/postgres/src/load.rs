@@ -5,7 +5,7 @@ use crate::arrays::refused;
 use crate::config::Config;
 use crate::connect::{Purpose, Session};
 use crate::encode::{Form, put};
-use crate::error::{codec, from_driver, protocol};
+use crate::error::{self, codec, from_driver, protocol};
 use crate::names::quoted;
 use crate::reading::{Known, Reading};
 use crate::transaction::{begin, commit};
@@ -62,32 +62,52 @@ impl Open {
         }
     }
 
-    /// The staging table's rows, in place of those that are there.
-    fn replace(&self) -> String {
-        let (reading, columns) = (&self.reading, self.columns());
-        let name = |i: &usize| quoted(&reading.table.columns[*i].name);
-        let key = &reading.table.key;
-        let insert = format!(
-            "INSERT INTO {} ({columns}) OVERRIDING SYSTEM VALUE SELECT {columns} FROM {STAGE}",
-            crate::names::sql_name(&reading.table.name)
-        );
-        // A unique value may have passed from one row to another: all of them go first.
-        if reading.layout.more_unique {
-            let equal: Vec<String> = key.iter().map(|i| format!("t.{0} = s.{0}", name(i))).collect();
-            let delete = format!(
-                "DELETE FROM {} AS t USING {STAGE} AS s WHERE {}",
-                reading.from(),
-                equal.join(" AND ")
-            );
-            return format!("{delete};\n{insert}");
-        }
+    fn name(&self, column: usize) -> String {
+        quoted(&self.reading.table.columns[column].name)
+    }
+
+    fn insert(&self) -> String {
+        let (into, columns) = (crate::names::sql_name(&self.reading.table.name), self.columns());
+        format!("INSERT INTO {into} ({columns}) OVERRIDING SYSTEM VALUE SELECT {columns} FROM {STAGE}")
+    }
+
+    /// The staging table's rows over those that are there.
+    fn merge(&self) -> String {
+        let (reading, key) = (&self.reading, &self.reading.table.key);
         let set: Vec<String> = (0..reading.places.len())
             .filter(|i| !key.contains(i) && !reading.generated(*i))
-            .map(|i| format!("{0} = EXCLUDED.{0}", name(&i)))
+            .map(|i| format!("{0} = EXCLUDED.{0}", self.name(i)))
             .collect();
         let action =
             if set.is_empty() { "NOTHING".to_owned() } else { format!("UPDATE SET {}", set.join(", ")) };
-        format!("{insert} ON CONFLICT ({}) DO {action}", key.iter().map(name).collect::<Vec<_>>().join(", "))
+        let key = key.iter().map(|i| self.name(*i)).collect::<Vec<_>>().join(", ");
+        format!("{} ON CONFLICT ({key}) DO {action}", self.insert())
+    }
+
+    /// The staging table's rows, once those that are there under their keys have gone.
+    fn replace(&self) -> String {
+        let key = self.reading.table.key.iter();
+        let equal: Vec<String> = key.map(|i| format!("t.{0} = s.{0}", self.name(*i))).collect();
+        let (from, equal) = (self.reading.from(), equal.join(" AND "));
+        format!("DELETE FROM {from} AS t USING {STAGE} AS s WHERE {equal};\n{}", self.insert())
+    }
+
+    /// Merges rows that may pass unique values to each other: where one meets a value that another still holds, all of them go first, if that does no harm.
+    async fn exchange(&self, session: &Session) -> Result<()> {
+        let merged = session.client.batch_execute(&format!("SAVEPOINT tidelock;\n{}", self.merge())).await;
+        let Err(error) = merged else { return Ok(()) };
+        let twice = error::state(&error) == Some("23505");
+        let failed = from_driver(&self.doing(), error);
+        if !twice {
+            return Err(failed);
+        }
+        match self.reading.stays(session.replica) {
+            Some(why) => Err(failed.hint(why)),
+            None => {
+                let sql = format!("ROLLBACK TO SAVEPOINT tidelock;\n{}", self.replace());
+                session.run(&self.doing(), &sql).await
+            }
+        }
     }
 
     /// A row as a line of COPY's text format.
@@ -140,15 +160,22 @@ impl Loader for PgLoader {
         if self.open.take().is_some() {
             self.session.run("giving a chunk up", "ROLLBACK").await?;
         }
+        self.known.look_again(&self.session).await?;
         let reading = self.known.reading(&self.session, table).await?;
-        let mut sql = begin(origin);
         if mode == WriteMode::Upsert {
             reading.key()?;
-            let like = crate::names::sql_name(&table.name);
-            sql += &format!("CREATE TEMPORARY TABLE tidelock_stage (LIKE {like}) ON COMMIT DROP");
+        }
+        let mut sql = begin(origin);
+        let open = Open { reading, mode, copy: None, rows: 0 };
+        if mode == WriteMode::Upsert {
+            // Of the columns that are written, and without what binds the others.
+            let (columns, like) = (open.columns(), crate::names::sql_name(&table.name));
+            sql += &format!(
+                "CREATE TEMPORARY TABLE tidelock_stage ON COMMIT DROP AS SELECT {columns} FROM {like} WITH NO DATA"
+            );
         }
         self.session.run("beginning a chunk", &sql).await?;
-        self.open = Some(Open { reading, mode, copy: None, rows: 0 });
+        self.open = Some(open);
         Ok(())
     }
 
@@ -185,8 +212,10 @@ impl Loader for PgLoader {
         };
         open.finish().await?;
         let mut sql = String::new();
-        if open.mode == WriteMode::Upsert {
-            sql = open.replace() + ";\n";
+        match (open.mode, open.reading.layout.more_unique) {
+            (WriteMode::Insert, _) => {}
+            (WriteMode::Upsert, true) => open.exchange(&self.session).await?,
+            (WriteMode::Upsert, false) => sql = open.merge() + ";\n",
         }
         sql += &commit(checkpoint, &[]);
         self.session.run(&format!("committing a chunk of {}", open.reading.table.name), &sql).await

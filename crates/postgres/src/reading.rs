@@ -6,7 +6,9 @@ use crate::connect::{Answer, Session};
 use crate::decode::Decoder;
 use crate::error::{precondition, protocol};
 use crate::names::{quoted, sql_name};
+use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 use tidelock_endpoint::{EndpointError, ErrorKind};
 use tidelock_model::{ImageWriter, RowsWriter, Table, Value};
 
@@ -64,6 +66,25 @@ impl Reading {
             return Err(precondition("TL-PG-NO-KEY", message));
         }
         Ok(&self.table.key)
+    }
+
+    /// Why rows may not be deleted and put back whole, where that would lose something.
+    pub fn stays(&self, replica: bool) -> Option<String> {
+        let columns = self.layout.table.columns.iter().enumerate();
+        let mut others =
+            columns.filter(|(i, c)| !c.generated && !self.places.contains(i)).map(|(_, c)| &c.name);
+        if let Some(other) = others.next() {
+            return Some(format!(
+                "rows pass a unique value to each other; they are not deleted and put back, for the column {other} is not the job's and would be lost: \
+                 make the unique constraint wait, or change the rows one by one"
+            ));
+        }
+        let own = self.layout.table.foreign_keys.iter().any(|f| f.references == self.layout.table.name);
+        (!replica && (self.layout.referenced || self.layout.triggers || own)).then(|| {
+            "rows pass a unique value to each other; they are not deleted and put back, for triggers and foreign keys would act on that: \
+             let the user set session_replication_role"
+                .to_owned()
+        })
     }
 
     pub fn generated(&self, column: usize) -> bool {
@@ -159,10 +180,19 @@ fn unescaped<'f>(field: &'f [u8], out: &'f mut Vec<u8>) -> Result<&'f [u8]> {
     Ok(out)
 }
 
-/// Tables as they are, looked up once in a session.
-#[derive(Default)]
+/// Tables as they are, looked up once in a session, and again when they were altered.
 pub(crate) struct Known {
     readings: Vec<Arc<Reading>>,
+    looked: Instant,
+}
+
+/// How long a table that is written may be altered unnoticed.
+const FRESH: Duration = Duration::from_secs(10);
+
+impl Default for Known {
+    fn default() -> Known {
+        Known { readings: Vec::new(), looked: Instant::now() }
+    }
 }
 
 impl Known {
@@ -174,6 +204,40 @@ impl Known {
         let reading = Arc::new(Reading::new(table, &layout)?);
         self.readings.push(reading.clone());
         Ok(reading)
+    }
+
+    /// Forgets all when one of the tables has other columns now: a column that was made narrower would round in silence.
+    pub async fn look_again(&mut self, session: &Session) -> Result<()> {
+        if self.readings.is_empty() || self.looked.elapsed() < FRESH {
+            return Ok(());
+        }
+        let mut layouts: BTreeMap<u32, &Layout> = BTreeMap::new();
+        layouts.extend(self.readings.iter().map(|r| (r.layout.oid, &*r.layout)));
+        let oids = layouts.keys().map(u32::to_string).collect::<Vec<_>>().join(", ");
+        let sql = format!(
+            "SELECT attrelid, attname, atttypid, atttypmod, attgenerated <> '' FROM pg_attribute \
+             WHERE attrelid IN ({oids}) AND attnum > 0 AND NOT attisdropped ORDER BY attrelid, attnum"
+        );
+        let told = session.query("looking whether tables were altered", &sql).await?;
+        let told = told.iter().map(|r| [0, 1, 2, 3, 4].map(|c| r.text(c).to_owned()));
+        let known = layouts.values().flat_map(|l| {
+            l.table.columns.iter().zip(&l.columns).map(|(column, resolved)| {
+                let (of, modifier) = resolved.declared;
+                let generated = if column.generated { "t" } else { "f" };
+                [
+                    l.oid.to_string(),
+                    column.name.clone(),
+                    of.to_string(),
+                    modifier.to_string(),
+                    generated.to_owned(),
+                ]
+            })
+        });
+        if !told.eq(known) {
+            self.forget();
+        }
+        self.looked = Instant::now();
+        Ok(())
     }
 
     pub fn forget(&mut self) {

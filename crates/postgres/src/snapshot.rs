@@ -4,6 +4,7 @@
 //! after it: whatever commits behind that place is not in the view.
 
 use crate::Result;
+use crate::capture::{log_place, patiently};
 use crate::catalog::{Layout, Which, describe};
 use crate::chunks::{Bounds, cut};
 use crate::config::Config;
@@ -39,23 +40,30 @@ pub(crate) struct View {
 /// Opens a view of `tables`.
 pub(crate) async fn open(config: &Config, tables: &[Arc<Table>]) -> Result<View> {
     let control = Session::connect(config, Purpose::Read).await?;
-    control.run("opening a consistent view", BEGIN).await?;
     let names: Vec<TableName> = tables.iter().map(|t| t.name.clone()).collect();
+    let there = describe(&control, Which::Named(&names)).await?;
+    control.run("opening a consistent view", BEGIN).await?;
+    // A table that is rewritten under the view (ALTER TABLE) would seem empty to it: so it is locked before the view is taken.
+    if !there.is_empty() {
+        let list = there.iter().map(Layout::sql_name).collect::<Vec<_>>().join(", ");
+        let locking = format!("LOCK TABLE {list} IN ACCESS SHARE MODE");
+        patiently(control.run("locking the tables of a view against ALTER TABLE", &locking), || {
+            tracing::warn!(
+                "opening a consistent view waits for a lock on {list}; pg_locks tells who holds it"
+            );
+        })
+        .await?;
+    }
     let sql = "SELECT pg_export_snapshot(), pg_current_snapshot()";
     let seen = control
         .first("opening a consistent view", sql)
         .await?
         .ok_or_else(|| protocol("no snapshot was exported"))?;
-    let place = match control.server.recovery {
-        true => "pg_last_wal_replay_lsn()",
-        false => "pg_current_wal_insert_lsn()",
-    };
-    let place = control.first("asking where the log stands", &format!("SELECT {place}")).await?;
-    let place = place.ok_or_else(|| protocol("the server does not tell where its log stands"))?;
+    let place = log_place(&control).await?;
     let found = describe(&control, Which::Named(&names)).await?;
     Ok(View {
         config: config.clone(),
-        mark: Position::new(format!("{} {}", seen.text(1), place.text(0))),
+        mark: Position::new(format!("{} {}", seen.text(1), place)),
         snapshot: seen.text(0).to_owned(),
         layouts: Arc::new(found.into_iter().map(|l| (l.table.name.clone(), Arc::new(l))).collect()),
         control,

@@ -72,11 +72,15 @@ pub(crate) struct Relation {
     /// Empty for `pg_catalog`.
     pub schema: String,
     pub name: String,
+    /// As `pg_class.relreplident`.
+    pub identity: u8,
     pub columns: Vec<RelationColumn>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct RelationColumn {
+    /// Part of the replica identity; with REPLICA IDENTITY FULL the server marks none or all.
+    pub key: bool,
     pub name: String,
     pub type_oid: u32,
     pub typmod: i32,
@@ -187,16 +191,15 @@ impl<'a> Reader<'a> {
 
     fn relation(&mut self) -> Result<Relation> {
         let (id, schema, name) = (self.u32()?, self.text()?.to_owned(), self.text()?.to_owned());
-        let _identity = self.u8()?;
+        let identity = self.u8()?;
         let count = self.u16()?;
         let mut columns = Vec::new();
         for _ in 0..count {
-            // Flags tell the replica identity, which with REPLICA IDENTITY FULL is no key.
-            let _flags = self.u8()?;
-            let name = self.text()?.to_owned();
-            columns.push(RelationColumn { name, type_oid: self.u32()?, typmod: self.u32()?.cast_signed() });
+            let (key, name) = (self.u8()? & 1 == 1, self.text()?.to_owned());
+            let (type_oid, typmod) = (self.u32()?, self.u32()?.cast_signed());
+            columns.push(RelationColumn { key, name, type_oid, typmod });
         }
-        Ok(Relation { id, schema, name, columns })
+        Ok(Relation { id, schema, name, identity, columns })
     }
 
     fn insert(&mut self) -> Result<Message<'a>> {
@@ -444,8 +447,10 @@ mod tests {
         let bytes = relation();
         let Message::Relation(relation) = Message::parse(&bytes).unwrap() else { panic!() };
         assert_eq!((relation.id, relation.schema.as_str(), relation.name.as_str()), (9, "", "t"));
-        let column = |name: &str, type_oid, typmod| RelationColumn { name: name.into(), type_oid, typmod };
-        assert_eq!(relation.columns, [column("id", 23, -1), column("v", 1043, 14)]);
+        assert_eq!(relation.identity, b'd');
+        let column =
+            |key, name: &str, type_oid, typmod| RelationColumn { key, name: name.into(), type_oid, typmod };
+        assert_eq!(relation.columns, [column(true, "id", 23, -1), column(false, "v", 1043, 14)]);
     }
 
     #[test]

@@ -16,3 +16,14 @@ pub fn endpoint(url: &str) -> Arc<dyn Endpoint> {
     let config = EndpointConfig { name: "shop".into(), url: url.into(), tls: TlsOptions::default() };
     tidelock_postgres::open(config).unwrap()
 }
+
+/// The url of a user without any right but those that a test grants to `plain`.
+pub async fn plain(db: &Database) -> String {
+    db.execute(
+        "DO $$ BEGIN CREATE ROLE tidelock_plain LOGIN PASSWORD 'plain'; EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$",
+    )
+    .await
+    .unwrap();
+    let (_, place) = db.url.rsplit_once('@').unwrap();
+    format!("postgres://tidelock_plain:plain@{place}")
+}

@@ -3,6 +3,7 @@
 
 mod common;
 mod conformance;
+mod keeping;
 mod schema;
 mod shapes;
 mod writing;

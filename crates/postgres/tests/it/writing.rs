@@ -12,17 +12,17 @@ fn image(slots: &[Slot<'_>]) -> Vec<u8> {
     out
 }
 
-fn whole(values: &[Value<'_>]) -> Vec<u8> {
+pub fn whole(values: &[Value<'_>]) -> Vec<u8> {
     image(&values.iter().map(|v| Slot::Value(*v)).collect::<Vec<_>>())
 }
 
-async fn target(url: &str) -> Box<dyn Target> {
+pub async fn target(url: &str) -> Box<dyn Target> {
     let mut target = endpoint(url).target("job").await.unwrap();
     target.prepare("postgres", &[]).await.unwrap();
     target
 }
 
-fn checkpoint() -> Checkpoint {
+pub fn checkpoint() -> Checkpoint {
     Checkpoint { job: "job".into(), lane: "stream".into(), state: "1".into() }
 }
 
