@@ -26,6 +26,10 @@ use tokio::sync::watch;
 const IDLE_CHECKPOINT: Duration = Duration::from_secs(1);
 /// Batches that are committed together while there is more to read. Two-way, where others write the same rows, each is committed by itself.
 const BATCHES: usize = 8;
+/// A commit that took in so many source transactions tells that they come thick and fast: before the next one, more are waited for …
+const CROWD: u64 = 16;
+/// … at most for so long.
+const GATHER: Duration = Duration::from_millis(5);
 /// How often it is looked whether what waits for the other direction can be settled.
 const UNSETTLED: Duration = Duration::from_millis(20);
 
@@ -53,6 +57,10 @@ pub struct Delivery<'a> {
     decisions: Decisions,
     asked: Option<Asked>,
     written: Instant,
+    /// Source transactions of the last commit.
+    crowd: u64,
+    /// Until when more is waited for before the next commit.
+    gathering: Option<Instant>,
 }
 
 impl<'a> Delivery<'a> {
@@ -80,6 +88,8 @@ impl<'a> Delivery<'a> {
             decisions: Decisions::default(),
             asked: None,
             written: Instant::now(),
+            crowd: 0,
+            gathering: None,
         }
     }
 
@@ -99,7 +109,11 @@ impl<'a> Delivery<'a> {
         assembler.skip_to(skip_to);
         let cancel = self.context.cancel.clone();
         loop {
-            let segment = match self.reader.next().now_or_never() {
+            let ready = match self.reader.next().now_or_never() {
+                None => self.gather(&assembler).await,
+                ready => ready,
+            };
+            let segment = match ready {
                 Some(segment) => segment?,
                 None => {
                     self.idle(&mut assembler).await?;
@@ -156,6 +170,16 @@ impl<'a> Delivery<'a> {
         Ok(())
     }
 
+    /// The next segment, where it is worth a moment of waiting. A commit costs the target and the journal a wait for the disk each: where
+    /// transactions come faster than that, a commit for the few that are there at the moment would make all that follow wait.
+    async fn gather(&mut self, assembler: &Assembler) -> Option<std::result::Result<Segment, JournalError>> {
+        if self.crowd < CROWD || !assembler.wants_commit_when_idle() {
+            return None;
+        }
+        let until = *self.gathering.get_or_insert_with(|| Instant::now() + GATHER);
+        tokio::time::timeout_at(until.into(), self.reader.next()).await.ok()
+    }
+
     /// Nothing more is there to read.
     async fn idle(&mut self, assembler: &mut Assembler) -> Result<()> {
         if assembler.wants_commit_when_idle() {
@@ -192,6 +216,7 @@ impl<'a> Delivery<'a> {
         apply(self.context, &mut *self.target, &assembler.fold, &mut self.decisions).await?;
         self.write_checkpoint(assembler).await?;
         self.report(assembler, changes)?;
+        (self.crowd, self.gathering) = (assembler.transactions, None);
         assembler.committed();
         if !assembler.is_inside() { self.arrived(assembler).await } else { Ok(()) }
     }
