@@ -78,6 +78,13 @@ async fn decide(
 ) -> Result<Vec<Vec<Choice>>> {
     let mut choices = Vec::new();
     let mut scratch = Vec::new();
+    if let Some(table) = fold.truncated() {
+        let message = format!(
+            "all rows of {table} were removed at once at the other side (TRUNCATE, or the table was made anew): a two-way job cannot tell which rows of \
+             this side that meant; remove the rows here that shall go, then run `tidelock sync --full`"
+        );
+        return Err(SyncError::stopped("TL-SYNC-TWO-WAY-TRUNCATE", message));
+    }
     for (map, entries) in fold.tables() {
         let current = read(target, map, fold, entries).await.map_err(at)?;
         let mut rows = HashMap::with_capacity(current.len());
@@ -118,12 +125,12 @@ fn choose(
     {
         return Ok(Choice::Drop);
     }
-    let before = match &entry.before {
-        Before::Was(span) => value(fold.image(span), version)?,
-        Before::Unknown | Before::Absent => None,
+    let uncrossed = match (&entry.before, here) {
+        (Before::Was(span), Some(here)) => unchanged(fold.image(span), here)?,
+        _ => false,
     };
     let incoming = Incoming {
-        before,
+        uncrossed,
         inserted: entry.before == Before::Absent,
         after: after.map(|a| value(a, version).map(|v| v.unwrap_or(Value::Null))).transpose()?,
     };
@@ -166,6 +173,19 @@ fn same(a: Image<'_>, b: Image<'_>) -> Result<bool> {
         Ok::<_, SyncError>(canonical_hash(slots.into_iter(), &mut scratch))
     };
     Ok(hash(a)? == hash(b)?)
+}
+
+/// What was sent of the row before the change is what stands here. A version alone would not tell: two writers may forget to raise it.
+fn unchanged(before: Image<'_>, here: Image<'_>) -> Result<bool> {
+    let mut scratch = Vec::new();
+    let mut hash = |slot: Slot<'_>| canonical_hash(std::iter::once(slot), &mut scratch);
+    for (before, here) in before.slots().zip(here.slots()) {
+        let before = before?;
+        if before != Slot::NotSent && hash(before) != hash(here?) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 fn value(image: Image<'_>, column: usize) -> Result<Option<Value<'_>>> {

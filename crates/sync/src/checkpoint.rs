@@ -22,7 +22,7 @@ pub struct JobState {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub server: Option<Server>,
     /// The source's tables whose first copy is whole.
-    pub copied: Vec<TableName>,
+    pub copied: Vec<CopiedTable>,
     /// Views that the first copies were read from, until the stream is past them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub marks: Vec<TableMark>,
@@ -32,6 +32,15 @@ pub struct JobState {
     /// Two-way: rows that the source changed and that are gone at the target.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unsettled: Vec<Unsettled>,
+}
+
+/// A table whose first copy is whole.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CopiedTable {
+    /// The source's table.
+    pub table: TableName,
+    /// Into what it was copied: see [`TableMap::shape`](crate::mapping::TableMap::shape). Mapped otherwise, it is not copied.
+    pub shape: String,
 }
 
 /// A row that the source changed and that is gone at the target: the source decides what becomes of it, see `deliver::settle`.
@@ -84,6 +93,8 @@ pub struct ChunkState {
     pub table: TableName,
     /// The chunk's number.
     pub number: u32,
+    /// The plan that the number belongs to.
+    pub plan: String,
     /// The view it was read from.
     pub mark: Position,
     /// How many rows it had.

@@ -13,7 +13,7 @@ use crate::checkpoint::{JobState, STREAM_LANE, encode};
 use crate::context::{FlowContext, now_micros};
 use crate::observe::Event;
 use crate::{Result, SyncError};
-use assemble::{Assembler, Covers, Step};
+use assemble::{Assembler, Covers, Skip, Step};
 use futures_util::FutureExt;
 use settle::{Arrived, Asked, Opposite};
 use std::time::{Duration, Instant};
@@ -106,7 +106,12 @@ impl<'a> Delivery<'a> {
             assembler.each_key_once();
         }
         assembler.set_marks(self.state.marks.clone());
-        assembler.skip_to(skip_to);
+        let (source, name) = (self.context.source.clone(), flow.source.clone());
+        assembler.skip_to(skip_to.map(|to| {
+            let place = to.clone();
+            let compare = move |p: &Position| source.compare(p, &place).map_err(SyncError::at(&name));
+            Skip { to, compare: Box::new(compare) }
+        }));
         let cancel = self.context.cancel.clone();
         loop {
             let ready = match self.reader.next().now_or_never() {

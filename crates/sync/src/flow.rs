@@ -1,7 +1,7 @@
 //! One flow from wherever its target says it stands: create tables, copy what was never copied, then follow.
 
 use crate::capture::{Reached, reach, since};
-use crate::checkpoint::{JobState, Progress, STREAM_LANE, Server, encode};
+use crate::checkpoint::{CopiedTable, JobState, Progress, STREAM_LANE, Server, encode};
 use crate::context::{FlowContext, pause};
 use crate::deliver::settle::{Arrived, Opposite};
 use crate::deliver::{Delivery, durable, reader_name};
@@ -10,9 +10,9 @@ use crate::snapshot;
 use crate::{Result, SyncError};
 use std::cmp::Ordering;
 use std::sync::Arc;
-use tidelock_endpoint::Target;
+use tidelock_endpoint::{Ask, Role, Target};
 use tidelock_journal::{Journal, StateStore};
-use tidelock_model::Position;
+use tidelock_model::{Position, TableName};
 use tokio::sync::watch;
 
 /// How far back in a journal that was there before a new job begins: transactions that the journal holds but that the copy's view might just miss.
@@ -73,18 +73,23 @@ impl FlowRun {
         }
         let at = SyncError::at(&context.flow.target);
         let mut target = context.target.target(&context.flow.job).await.map_err(&at)?;
+        let progress = Progress::read(&target.checkpoints().await.map_err(&at)?)?;
+        let (mut state, skip_to, after) = self.place(progress.stream.as_ref())?;
+        self.keep_copied(&mut state);
+        self.still_there(&state).await?;
         let engine = context.source.capabilities().engine;
         let tables: Vec<_> = context.flow.tables.iter().map(|t| t.target.clone()).collect();
         target.prepare(engine, &tables).await.map_err(&at)?;
-        let progress = Progress::read(&target.checkpoints().await.map_err(&at)?)?;
-        let (mut state, skip_to, after) = self.place(progress.stream.as_ref())?;
         durable(&self.journal, after).await?;
         if !self.wants_everything_again() {
-            since::check(&self.state, &context.flow.source, &state.copied, after, &context.flow.job)?;
+            let mut captured: Vec<_> = state.copied.iter().map(|c| c.table.clone()).collect();
+            captured.extend(progress.chunks.iter().map(|c| c.table.clone()));
+            captured.retain(|t| context.flow.tables.iter().any(|m| m.source.name == *t));
+            since::check(&self.state, &context.flow.source, &captured, after, &context.flow.job)?;
         }
         let name = reader_name(&context.flow.job, &context.flow.target);
         let reader = self.journal.reader(&name, after)?;
-        if progress.stream.is_none() {
+        if progress.stream.as_ref() != Some(&state) {
             self.write(&mut *target, &state, &[]).await?;
         }
         self.copy(&mut *target, &mut state, &progress).await?;
@@ -112,6 +117,39 @@ impl FlowRun {
             () = context.cancel.cancelled() => Err(SyncError::Cancelled),
             reached = reached => reached,
         }
+    }
+
+    /// A table that left the job, or is mapped otherwise than when it was copied, is copied anew when it is there again: changes were passed over meanwhile.
+    fn keep_copied(&self, state: &mut JobState) {
+        let maps = &self.context.flow.tables;
+        let same = |c: &CopiedTable| maps.iter().any(|m| m.source.name == c.table && m.shape() == c.shape);
+        state.copied.retain(same);
+        let again = self.again.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        state.copied.retain(|c| !again.contains(&c.table));
+    }
+
+    /// A target's table that was copied and is gone would be made again, empty, and only followed.
+    async fn still_there(&self, state: &JobState) -> Result<()> {
+        let flow = &self.context.flow;
+        let copied = |m: &&Arc<TableMap>| state.copied.iter().any(|c| c.table == m.source.name);
+        let names: Vec<_> = flow.tables.iter().filter(copied).map(|m| m.target.name.clone()).collect();
+        if names.is_empty() {
+            return Ok(());
+        }
+        let ask = Ask { role: Role::Target, tables: Some(names.clone()) };
+        let found = self.context.target.inspect(&ask).await.map_err(SyncError::at(&flow.target))?;
+        let gone = |n: &&TableName| !found.tables.iter().any(|t| t.name == **n);
+        let gone: Vec<String> = names.iter().filter(gone).map(ToString::to_string).collect();
+        if gone.is_empty() {
+            return Ok(());
+        }
+        let (list, job) = (gone.join(", "), &flow.job);
+        let message = format!(
+            "{list} was copied to {} and is not there any more; bring it back, or copy it anew with `tidelock sync {job} --full --tables {}`",
+            flow.target,
+            gone.join(",")
+        );
+        Err(SyncError::stopped("TL-SYNC-TARGET-GONE", message))
     }
 
     /// `--full` for all tables: where the job stood does not matter any more.
@@ -149,12 +187,36 @@ impl FlowRun {
         };
         let Some(state) = stream else { return Ok((fresh(), None, after)) };
         if self.wants_everything_again() {
+            self.state.save_job_status(&self.outdated_entry(), "", 0)?;
             return Ok((fresh(), None, after));
         }
         if state.journal == self.journal.id() {
+            if state.sequence > status.last || self.outdated()? {
+                return Err(self.state_is_old(state, status.last)?);
+            }
             return Ok((state.clone(), None, state.sequence));
         }
         self.other_journal(state, start, server, status.first)
+    }
+
+    /// A journal that was set back counts on, and would reach the job's place again with other transactions: so it is written down.
+    fn state_is_old(&self, state: &JobState, last: u64) -> Result<SyncError> {
+        self.state.save_job_status(&self.outdated_entry(), "older than the target", 0)?;
+        let flow = &self.context.flow;
+        let message = format!(
+            "{} stands at transaction {} of {}, and the journal ended at {last}: the state directory is older than the target (restored from a backup?); \
+             copy anew with `tidelock sync {} --full`",
+            flow.job, state.sequence, flow.source, flow.job
+        );
+        Ok(SyncError::stopped("TL-SYNC-STATE-OLD", message))
+    }
+
+    fn outdated_entry(&self) -> String {
+        format!("outdated {}", reader_name(&self.context.flow.job, &self.context.flow.target))
+    }
+
+    fn outdated(&self) -> Result<bool> {
+        Ok(self.state.job_status(&self.outdated_entry())?.is_some_and(|s| !s.status.is_empty()))
     }
 
     /// The job was delivered from another journal: this one must hold everything behind the job's position.
@@ -185,20 +247,28 @@ impl FlowRun {
     async fn copy(&self, target: &mut dyn Target, state: &mut JobState, progress: &Progress) -> Result<()> {
         let context = &self.context;
         let again = self.again.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
-        let wanted =
-            |t: &&Arc<TableMap>| !state.copied.contains(&t.source.name) || again.contains(&t.source.name);
+        let mut done =
+            progress.chunks.iter().filter(|c| !again.contains(&c.table)).cloned().collect::<Vec<_>>();
+        if !again.is_empty() {
+            // From here on an interrupted `--full` goes on like any first copy.
+            let lanes: Vec<String> =
+                progress.chunks.iter().filter(|c| again.contains(&c.table)).map(|c| c.lane()).collect();
+            self.write(target, state, &lanes).await?;
+            self.state.forget_plans(&snapshot::plan_name(context))?;
+            self.again.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clear();
+            done.clear();
+        }
+        let wanted = |t: &&Arc<TableMap>| !state.copied.iter().any(|c| c.table == t.source.name);
         let tables: Vec<Arc<TableMap>> = context.flow.tables.iter().filter(wanted).cloned().collect();
         if tables.is_empty() {
             return Ok(());
         }
         context.phase("snapshot");
-        let marks = snapshot::run(context, target, &tables, &progress.chunks, Some(&self.state)).await?;
+        let marks = snapshot::run(context, target, &tables, &done, Some(&self.state)).await?;
         state.unfinished = true;
         for map in &tables {
             state.marks.retain(|m| m.table != map.source.name);
-            if !state.copied.contains(&map.source.name) {
-                state.copied.push(map.source.name.clone());
-            }
+            state.copied.push(CopiedTable { table: map.source.name.clone(), shape: map.shape() });
         }
         state.marks.extend(marks);
         let lanes =
@@ -206,7 +276,6 @@ impl FlowRun {
         let lanes: Vec<String> = lanes.chunks.iter().map(|c| c.lane()).collect();
         self.write(target, state, &lanes).await?;
         self.state.forget_plans(&snapshot::plan_name(context))?;
-        self.again.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clear();
         Ok(())
     }
 

@@ -270,6 +270,11 @@ impl Fold {
         key_hash(&self.tables[table].map.target, image, &mut self.scratch)
     }
 
+    /// A table of the target all of whose rows shall go.
+    pub fn truncated(&self) -> Option<&tidelock_model::TableName> {
+        self.tables.iter().find(|t| t.truncate).map(|t| &t.map.target.name)
+    }
+
     /// The deltas, in an order that foreign keys allow: what goes from children to parents, what comes from parents to children.
     /// `choose(t, e)` may drop the e-th entry of the t-th table (as [`Fold::tables`] counts them) or turn it into an insert, for two-way jobs.
     pub fn deltas(&self, choose: impl Fn(usize, usize) -> Choice) -> Vec<Delta<'_>> {

@@ -34,6 +34,15 @@ impl TableMap {
         TableMap::new(table.clone(), table.clone(), (0..table.columns.len()).collect())
     }
 
+    /// What becomes of the table, in short: the target's name, and for each of its columns the source's. A hash; equal for equal mappings.
+    pub fn shape(&self) -> String {
+        let mut text = self.target.name.to_string();
+        for (to, from) in self.target.columns.iter().zip(&self.columns) {
+            text += &format!("\0{}\0{}", to.name, self.source.columns[*from].name);
+        }
+        format!("{:016x}", xxhash_rust::xxh3::xxh3_64(text.as_bytes()))
+    }
+
     /// The same mapping for another version of the source's table. The columns must be the same by name; order may differ.
     pub fn for_version(&self, version: &Arc<Table>) -> Result<TableMap> {
         let known = |c: &str| self.source.column(c).is_some();

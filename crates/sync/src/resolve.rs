@@ -16,8 +16,8 @@ use tidelock_model::{Date, DateTime, Decimal, Timestamp, Value, canonical_value}
 /// What the source did.
 #[derive(Clone, Copy, Debug)]
 pub struct Incoming<'a> {
-    /// The version of the row before the change as the source had it; `None` when it was not sent or there was no row.
-    pub before: Option<Value<'a>>,
+    /// The row that the source saw before its change is the one that the target has now: nobody was in between.
+    pub uncrossed: bool,
     /// The row was made by this change.
     pub inserted: bool,
     /// The version of the row after the change; `None` for a delete.
@@ -94,12 +94,12 @@ pub fn resolve(incoming: &Incoming<'_>, current: Option<Value<'_>>, source_first
             (None, None) => Resolution::Nothing,
             (Some(_), None) if incoming.inserted => Resolution::Apply,
             (Some(_), None) => Resolution::AskSource,
-            (None, Some(current)) if incoming.before.is_some_and(|b| same(&b, &current)) => Resolution::Apply,
+            (None, Some(_)) if incoming.uncrossed => Resolution::Apply,
             (None, _) => Resolution::Current(Conflict::DeleteOriginDiffers, Rule::UpdateBeatsDelete),
             (Some(_), Some(_)) => unreachable!("taken by the pattern above"),
         };
     };
-    if incoming.before.is_some_and(|b| same(&b, &current)) {
+    if incoming.uncrossed {
         return Resolution::Apply;
     }
     let conflict = if incoming.inserted { Conflict::InsertExists } else { Conflict::UpdateOriginDiffers };
@@ -109,10 +109,6 @@ pub fn resolve(incoming: &Incoming<'_>, current: Option<Value<'_>>, source_first
         Ordering::Equal if source_first => Resolution::Incoming(conflict, Rule::Priority),
         Ordering::Equal => Resolution::Current(conflict, Rule::Priority),
     }
-}
-
-fn same(a: &Value<'_>, b: &Value<'_>) -> bool {
-    compare(a, b) == Ordering::Equal
 }
 
 /// A total order of versions: NULL first; numbers by value; dates and times by time (a civil time against an instant as if in UTC); all else by its
@@ -160,14 +156,14 @@ fn number(value: &Value<'_>) -> Option<String> {
 mod tests {
     use super::*;
 
-    fn update(before: i64, after: i64) -> Incoming<'static> {
-        Incoming { before: Some(Value::Int(before)), inserted: false, after: Some(Value::Int(after)) }
+    fn update(uncrossed: bool, after: i64) -> Incoming<'static> {
+        Incoming { uncrossed, inserted: false, after: Some(Value::Int(after)) }
     }
 
     /// What both ends have in the end when each made its change at the same time and sees the other's.
     fn converge(a: Option<i64>, b: Option<i64>, was: Option<i64>) -> (Option<i64>, Option<i64>) {
         let change = |to: Option<i64>| Incoming {
-            before: was.map(Value::Int),
+            uncrossed: false,
             inserted: was.is_none(),
             after: to.map(Value::Int),
         };
@@ -204,8 +200,16 @@ mod tests {
 
     #[test]
     fn a_change_that_nobody_crossed_is_no_conflict() {
-        assert_eq!(resolve(&update(5, 6), Some(Value::Int(5)), false), Resolution::Apply);
-        assert_eq!(resolve(&update(5, 4), Some(Value::Int(5)), false), Resolution::Apply);
+        assert_eq!(resolve(&update(true, 6), Some(Value::Int(5)), false), Resolution::Apply);
+        assert_eq!(resolve(&update(true, 4), Some(Value::Int(5)), false), Resolution::Apply);
+    }
+
+    #[test]
+    fn changes_that_crossed_with_equal_versions_go_by_priority() {
+        let crossed = update(false, 5);
+        let (here, there) = (Some(Value::Int(5)), Some(Value::Int(5)));
+        assert!(matches!(resolve(&crossed, here, true), Resolution::Incoming(_, Rule::Priority)));
+        assert!(matches!(resolve(&crossed, there, false), Resolution::Current(_, Rule::Priority)));
     }
 
     #[test]

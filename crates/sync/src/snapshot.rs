@@ -13,7 +13,9 @@ use crate::fold::Fold;
 use crate::mapping::TableMap;
 use crate::observe::Event;
 use crate::{Result, SyncError};
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, VecDeque};
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::{Arc, Mutex, PoisonError};
 use tidelock_endpoint::{Chunk, ChunkReader, Loader, Snapshot, Target, WriteMode};
 use tidelock_journal::StateStore;
@@ -27,6 +29,7 @@ const WORKERS: usize = 4;
 
 struct Work {
     map: Arc<TableMap>,
+    plan: String,
     chunk: Chunk,
     mode: WriteMode,
 }
@@ -49,19 +52,21 @@ pub async fn run(
     let mut queue = VecDeque::new();
     let mut loaded: BTreeMap<String, u64> = BTreeMap::new();
     for map in tables {
-        let (chunks, planned_before) = chunks(context, &*snapshot, map, state).await?;
+        let Plan { id: plan, chunks } = plan(context, &*snapshot, map, state).await?;
         let table = &map.source.name;
-        let of_table: Vec<&ChunkState> = done.iter().filter(|d| d.table == *table).collect();
-        let resumed = planned_before && !of_table.is_empty();
+        let of_table: Vec<&ChunkState> =
+            done.iter().filter(|d| d.table == *table && d.plan == plan).collect();
+        let resumed = !of_table.is_empty();
         let empty = target.is_empty(&map.target).await.map_err(SyncError::at(&context.flow.target))?;
         let mode = if empty { WriteMode::Insert } else { WriteMode::Upsert };
-        if empty || resumed {
+        // A two-way copy holds row against row: what its view has needs no replay, which could bring back what the other side deleted.
+        if empty || resumed || context.flow.two_way.is_some() {
             let mut views: Vec<Position> = of_table.iter().map(|d| d.mark.clone()).collect();
             views.push(snapshot.mark().clone());
             views.dedup();
             marks.insert(table.clone(), views);
         }
-        let kept: u64 = if resumed { of_table.iter().map(|d| d.rows).sum() } else { 0 };
+        let kept: u64 = of_table.iter().map(|d| d.rows).sum();
         loaded.insert(table.to_string(), kept);
         let rows = chunks.iter().map(|c| c.estimate).sum();
         context.observer.event(&Event::TablePlanned {
@@ -70,8 +75,8 @@ pub async fn run(
             rows,
         });
         for chunk in chunks {
-            if !(resumed && of_table.iter().any(|d| d.number == chunk.number)) {
-                queue.push_back(Work { map: map.clone(), chunk, mode });
+            if !of_table.iter().any(|d| d.number == chunk.number) {
+                queue.push_back(Work { map: map.clone(), plan: plan.clone(), chunk, mode });
             }
         }
     }
@@ -95,26 +100,36 @@ pub async fn run(
     Ok(marks.into_iter().map(|(table, marks)| TableMark { table, marks }).collect())
 }
 
+/// How a table is cut. Marks of chunks mean something only within the plan that they were loaded by.
+#[derive(Serialize, Deserialize)]
+struct Plan {
+    /// Like no other.
+    id: String,
+    chunks: Vec<Chunk>,
+}
+
 /// The table's chunks: those planned before, if their plan is still there.
-async fn chunks(
+async fn plan(
     context: &FlowContext,
     snapshot: &dyn Snapshot,
     map: &TableMap,
     state: Option<&StateStore>,
-) -> Result<(Vec<Chunk>, bool)> {
+) -> Result<Plan> {
     let (job, table) = (plan_name(context), map.source.name.to_string());
     if let Some(plan) = state.map(|s| s.plan(&job, &table)).transpose()?.flatten()
-        && let Ok(chunks) = serde_json::from_str(&plan)
+        && let Ok(plan) = serde_json::from_str(&plan)
     {
-        return Ok((chunks, true));
+        return Ok(plan);
     }
     let chunks =
         snapshot.chunks(&map.source, CHUNK_ROWS).await.map_err(SyncError::at(&context.flow.source))?;
+    let id = format!("{:016x}", RandomState::new().build_hasher().finish());
+    let plan = Plan { id, chunks };
     if let Some(state) = state {
-        let plan = serde_json::to_string(&chunks).expect("chunks are plain data");
-        state.save_plan(&job, &table, &plan)?;
+        let text = serde_json::to_string(&plan).expect("chunks are plain data");
+        state.save_plan(&job, &table, &text)?;
     }
-    Ok((chunks, false))
+    Ok(plan)
 }
 
 /// Under which a flow's plans are kept.
@@ -188,6 +203,7 @@ async fn worker(
         let mark = ChunkState {
             table: work.map.source.name.clone(),
             number: work.chunk.number,
+            plan: work.plan.clone(),
             mark: snapshot.mark().clone(),
             rows: count,
         };
@@ -238,6 +254,7 @@ async fn merge(
         let mark = ChunkState {
             table: work.map.source.name.clone(),
             number: work.chunk.number,
+            plan: work.plan.clone(),
             mark: snapshot.mark().clone(),
             rows: count,
         };

@@ -92,13 +92,9 @@ impl Tally {
 /// Compares one table. `rechecks`: how often what differs is read again, half a second apart.
 pub async fn table(context: &FlowContext, map: &Arc<TableMap>, rechecks: u32) -> Result<TableReport> {
     let mut tally = Tally::default();
-    let mut part = 0;
-    loop {
-        let parts = compare_part(context, map, part, &mut tally).await?;
-        part += 1;
-        if part >= parts {
-            break;
-        }
+    let parts = parts(context, map).await?;
+    for part in 0..parts {
+        compare_part(context, map, (part, parts), &mut tally).await?;
     }
     let Tally { mut matched, mut suspects, different, missing, extra } = tally;
     let total = suspects.len();
@@ -133,20 +129,19 @@ pub async fn table(context: &FlowContext, map: &Arc<TableMap>, rechecks: u32) ->
     Ok(report)
 }
 
-/// One pass over both sides for the keys of one part; counts them into `tally`. Returns how many parts there are.
+/// One pass over both sides for the keys of one part; counts them into `tally`.
 async fn compare_part(
     context: &FlowContext,
     map: &Arc<TableMap>,
-    part: u64,
+    (part, parts): (u64, u64),
     tally: &mut Tally,
-) -> Result<u64> {
+) -> Result<()> {
     let flow = &context.flow;
-    let (mut source, expected) =
+    let mut source =
         read_all(&context.source, context.capture, map.source.clone(), Some(map.clone()), &flow.source)
             .await?;
     let kind = *context.target.capabilities().captures.first().unwrap_or(&CaptureKind::Log);
-    let (mut target, _) = read_all(&context.target, kind, map.target.clone(), None, &flow.target).await?;
-    let parts = expected.div_ceil(PART_ROWS).max(1);
+    let mut target = read_all(&context.target, kind, map.target.clone(), None, &flow.target).await?;
     let mut waiting: HashMap<u128, Waiting> = HashMap::new();
     let mut scratch = Vec::new();
     let (mut source_open, mut target_open) = (true, true);
@@ -198,7 +193,13 @@ async fn compare_part(
         let kind = if alone.side == Origin::Source { Kind::Missing } else { Kind::Extra };
         tally.differs(kind, alone.key);
     }
-    Ok(parts)
+    Ok(())
+}
+
+/// How many parts the keys are cut into: decided once, so that every key is in one of them.
+async fn parts(context: &FlowContext, map: &TableMap) -> Result<u64> {
+    let rows = count_at(&context.source, context.capture, &map.source, &context.flow.source).await?;
+    Ok(rows.div_ceil(PART_ROWS).max(1))
 }
 
 fn row_hash(image: Image<'_>, scratch: &mut Vec<u8>) -> Result<u128> {
@@ -213,19 +214,18 @@ fn row_hash(image: Image<'_>, scratch: &mut Vec<u8>) -> Result<u128> {
 
 type Stream = mpsc::Receiver<Result<Rows>>;
 
-/// Reads a whole table into a small channel, mapped; also tells how many rows are expected.
+/// Reads a whole table into a small channel, mapped.
 async fn read_all(
     endpoint: &Arc<dyn Endpoint>,
     kind: CaptureKind,
     table: Arc<Table>,
     map: Option<Arc<TableMap>>,
     name: &str,
-) -> Result<(Stream, u64)> {
+) -> Result<Stream> {
     let at = SyncError::at(name);
     let mut source = endpoint.source(kind).await.map_err(&at)?;
     let snapshot = source.snapshot(std::slice::from_ref(&table), 1).await.map_err(&at)?;
     let chunks = snapshot.chunks(&table, 100_000).await.map_err(&at)?;
-    let expected = chunks.iter().map(|c| c.estimate).sum();
     let mut reader = snapshot.reader().await.map_err(&at)?;
     let (send, receive) = mpsc::channel(4);
     let name = name.to_owned();
@@ -251,7 +251,7 @@ async fn read_all(
         }
         drop((snapshot, source));
     });
-    Ok((receive, expected))
+    Ok(receive)
 }
 
 /// Counts both sides: (source, target).

@@ -9,10 +9,11 @@
 //! A commit waits for the disk, at some targets longer than a batch takes to apply. So a delivery that is behind commits a few batches
 //! together; one that keeps up is told to commit whenever there is nothing more to read.
 
-use crate::Result;
 use crate::checkpoint::TableMark;
 use crate::fold::{Added, Fold};
 use crate::mapping::TableMap;
+use crate::{Result, SyncError};
+use std::cmp::Ordering;
 use std::sync::Arc;
 use tidelock_endpoint::Coverage;
 use tidelock_model::{Change, Position, Record, Table};
@@ -63,7 +64,21 @@ pub struct Assembler {
     /// Rows applied since the last commit at the target, and the changes that they came of.
     applied: usize,
     changes: u64,
-    skip_to: Option<Position>,
+    skip_to: Option<Skip>,
+}
+
+/// The journal begins before the place where the job stands.
+pub struct Skip {
+    /// The place.
+    pub to: Position,
+    /// How a commit stands to it.
+    pub compare: Box<dyn Fn(&Position) -> Result<Ordering> + Send + Sync>,
+}
+
+impl std::fmt::Debug for Skip {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Skip").field(&self.to).finish()
+    }
 }
 
 impl Assembler {
@@ -113,9 +128,9 @@ impl Assembler {
         &self.marks
     }
 
-    /// Passes over every transaction up to and with the one that ends at `position`: the journal begins earlier than the job stands.
-    pub fn skip_to(&mut self, position: Option<Position>) {
-        self.skip_to = position;
+    /// Passes over every transaction up to and with the one that ends at the place.
+    pub fn skip_to(&mut self, skip: Option<Skip>) {
+        self.skip_to = skip;
     }
 
     /// Where the batch was first made; none for the source itself.
@@ -162,7 +177,7 @@ impl Assembler {
         match record {
             Record::Begin { at, origin, time } => self.begin(at, *origin, *time, covers),
             Record::Change(change) => self.change(change),
-            Record::Commit { position } => Ok(self.commit(position)),
+            Record::Commit { position } => self.commit(position),
         }
     }
 
@@ -208,18 +223,30 @@ impl Assembler {
         Ok(if self.is_full() { Step::TakenApply } else { Step::Taken })
     }
 
-    fn commit(&mut self, position: &str) -> Step {
+    fn commit(&mut self, position: &str) -> Result<Step> {
         self.sequence += 1;
         self.inside = false;
         let position = Position::new(position);
-        if self.skip_to.as_ref() == Some(&position) {
-            self.skip_to = None;
+        if let Some(skip) = &self.skip_to {
+            match (skip.compare)(&position)? {
+                Ordering::Less => {}
+                Ordering::Equal => self.skip_to = None,
+                // Some of it may be at the target and some of it not.
+                Ordering::Greater => {
+                    let message = format!(
+                        "the journal was begun anew, and none of its transactions ends at {}, where the job stands: the next one ends at {position}; copy \
+                         anew with `tidelock sync --full`",
+                        skip.to
+                    );
+                    return Err(SyncError::stopped("TL-SYNC-POSITION-BETWEEN", message));
+                }
+            }
         }
         self.position = Some(position);
         if self.applied + self.fold.rows() >= self.limit_commit {
-            return Step::TakenCommit;
+            return Ok(Step::TakenCommit);
         }
-        if self.is_full() { Step::TakenApply } else { Step::Taken }
+        Ok(if self.is_full() { Step::TakenApply } else { Step::Taken })
     }
 
     fn is_full(&self) -> bool {

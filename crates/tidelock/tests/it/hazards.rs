@@ -1,0 +1,134 @@
+//! What would lose rows in silence: each is refused with what to do, or ends equal.
+
+use crate::support::{Place, Ran};
+use rusqlite::Connection;
+
+const ONE_WAY: &str = "
+endpoints: { shop: 'sqlite:./shop.db', crm: 'sqlite:./crm.db' }
+jobs:
+  one-way: { source: shop, target: crm, tables: [items] }
+";
+
+const TWO_WAY: &str = "
+endpoints: { shop: 'sqlite:./shop.db', crm: 'sqlite:./crm.db' }
+jobs:
+  both: { between: [shop, crm], tables: [items], conflicts: { resolve: last_update_wins, version: version } }
+";
+
+fn place(config: &str) -> Place {
+    let place = Place::with_config(config);
+    sql(
+        &place,
+        "shop",
+        "CREATE TABLE items (id INTEGER PRIMARY KEY, name TEXT, version INTEGER); \
+                         INSERT INTO items VALUES (1, 'one', 1), (2, 'two', 1), (3, 'three', NULL)",
+    );
+    sql(&place, "crm", "SELECT 1");
+    place.run(&["sync"]).done();
+    place
+}
+
+fn open(place: &Place, name: &str) -> Connection {
+    let connection = Connection::open(place.path(&format!("{name}.db"))).unwrap();
+    connection.busy_timeout(std::time::Duration::from_secs(10)).unwrap();
+    connection
+}
+
+fn sql(place: &Place, name: &str, script: &str) {
+    open(place, name).execute_batch(script).unwrap();
+}
+
+fn rows(place: &Place, name: &str, table: &str) -> String {
+    let sql = format!(
+        "SELECT coalesce(group_concat(id || name, ' '), '') FROM (SELECT * FROM {table} ORDER BY id)"
+    );
+    open(place, name).query_row(&sql, [], |r| r.get(0)).unwrap()
+}
+
+fn refused(ran: &Ran, code: &str) {
+    assert!(ran.code == 1 && ran.err.contains(code), "{code} is expected: {}", ran.transcript());
+}
+
+#[test]
+fn a_table_that_is_gone_at_the_target_is_not_made_again_empty() {
+    let place = place(ONE_WAY);
+    sql(&place, "crm", "DROP TABLE items");
+    sql(&place, "shop", "INSERT INTO items VALUES (4, 'four', 1)");
+    refused(&place.run(&["sync"]), "TL-SYNC-TARGET-GONE");
+    place.run(&["sync", "one-way", "--full", "--tables", "items"]).done();
+    assert_eq!(rows(&place, "crm", "items"), rows(&place, "shop", "items"));
+}
+
+#[test]
+fn a_table_that_gets_another_name_at_the_target_is_copied_there() {
+    let place = place(ONE_WAY);
+    sql(&place, "shop", "INSERT INTO items VALUES (4, 'four', 1)");
+    place.write("tidelock.yaml", &ONE_WAY.replace("[items]", "[{ name: items, to: goods }]"));
+    place.run(&["sync"]).done();
+    assert_eq!(rows(&place, "crm", "goods"), rows(&place, "shop", "items"));
+}
+
+#[test]
+fn a_table_that_left_the_job_and_comes_back_has_what_was_changed_meanwhile() {
+    let place = place(ONE_WAY);
+    let other = "  other: { source: shop, target: crm, tables: [{ name: items, to: copies }] }\n";
+    let without = ONE_WAY.replace("[items]", "[more]") + other;
+    sql(&place, "shop", "CREATE TABLE more (id INTEGER PRIMARY KEY, name TEXT)");
+    for config in [ONE_WAY.to_owned() + other, without, ONE_WAY.to_owned() + other] {
+        place.write("tidelock.yaml", &config);
+        sql(&place, "shop", "UPDATE items SET name = name || '!' WHERE id = 1");
+        place.run(&["sync"]).done();
+    }
+    assert_eq!(rows(&place, "crm", "items"), rows(&place, "shop", "items"));
+    assert_eq!(rows(&place, "crm", "copies"), rows(&place, "shop", "items"));
+}
+
+#[test]
+fn a_table_made_anew_at_one_side_of_a_two_way_job_does_not_empty_the_other() {
+    let place = place(TWO_WAY);
+    let before = rows(&place, "crm", "items");
+    sql(
+        &place,
+        "shop",
+        "BEGIN; CREATE TABLE new (id INTEGER PRIMARY KEY, name TEXT, version INTEGER); INSERT INTO new SELECT * FROM items; \
+                         DROP TABLE items; ALTER TABLE new RENAME TO items; COMMIT",
+    );
+    refused(&place.run(&["sync"]), "TL-SYNC-TWO-WAY-TRUNCATE");
+    assert_eq!(rows(&place, "crm", "items"), before);
+    place.run(&["sync", "--full"]).done();
+    assert_eq!((rows(&place, "crm", "items"), rows(&place, "shop", "items")), (before.clone(), before));
+}
+
+#[test]
+fn sides_that_forget_to_raise_the_version_end_equal_all_the_same() {
+    let place = place(TWO_WAY);
+    for (name, side) in [("shop", "here"), ("crm", "there")] {
+        sql(&place, name, &format!("UPDATE items SET name = '{side}'"));
+    }
+    place.run(&["sync"]).done();
+    assert_eq!(rows(&place, "crm", "items"), "1here 2here 3here", "shop comes first");
+    assert_eq!(rows(&place, "shop", "items"), "1here 2here 3here");
+}
+
+#[test]
+fn a_state_directory_from_a_backup_is_refused_until_everything_is_copied_anew() {
+    let place = place(ONE_WAY);
+    let (state, backup) = (place.path("tidelock-state"), place.path("backup"));
+    let copy = |from: &std::path::Path, to: &std::path::Path| {
+        let done = std::process::Command::new("cp").arg("-a").args([from, to]).status().unwrap();
+        assert!(done.success());
+    };
+    copy(&state, &backup);
+    for n in 4..8 {
+        sql(&place, "shop", &format!("INSERT INTO items VALUES ({n}, 'new', 1)"));
+        place.run(&["sync"]).done();
+    }
+    std::fs::remove_dir_all(&state).unwrap();
+    copy(&backup, &state);
+    for n in 8..14 {
+        sql(&place, "shop", &format!("INSERT INTO items VALUES ({n}, 'newer', 1)"));
+        refused(&place.run(&["sync"]), "TL-SYNC-STATE-OLD");
+    }
+    place.run(&["sync", "--full"]).done();
+    assert_eq!(rows(&place, "crm", "items"), rows(&place, "shop", "items"));
+}
