@@ -64,6 +64,9 @@ async fn publishable(session: &Session, tables: &[TableName]) -> Result<Vec<Layo
     for name in tables {
         match found.iter().find(|l| l.table.name == *name) {
             None => faults.push(format!("{name} is not there")),
+            Some(layout) if layout.identity_generated => {
+                faults.push(format!("{name} has a replica identity with generated columns: the server would refuse its updates"));
+            }
             Some(layout) if layout.identity == Identity::Lacking => {
                 faults.push(format!("{name} has no replica identity that holds its key"));
             }

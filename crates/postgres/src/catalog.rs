@@ -37,6 +37,7 @@ pub(crate) struct Rights {
     pub insert: bool,
     pub update: bool,
     pub delete: bool,
+    pub truncate: bool,
     pub owner: bool,
 }
 
@@ -49,8 +50,15 @@ pub(crate) struct Layout {
     /// Beside the table's columns.
     pub columns: Vec<Resolved>,
     pub partitioned: bool,
+    /// The partitions that hold rows, as names in statements.
+    pub leaves: Vec<String>,
     pub unlogged: bool,
+    /// Of a partitioned table the weakest among its own and its partitions'.
     pub identity: Identity,
+    /// The identity holds generated columns: since PostgreSQL 18 the server then refuses updates and deletes of a published table.
+    pub identity_generated: bool,
+    /// Columns of the key whose collation takes different texts for equal.
+    pub loose_key: Vec<String>,
     /// The unique index that could be the replica identity.
     pub identity_index: Option<String>,
     /// Something beside the key must be unique.
@@ -96,7 +104,10 @@ pub(crate) async fn describe(session: &Session, which: Which<'_>) -> Result<Vec<
             }
         }
     }
-    of("table").map(|row| layout(row, &parts.remove(&row.number(1)?).unwrap_or_default(), &types)).collect()
+    let version = session.server.version;
+    of("table")
+        .map(|row| layout(row, &parts.remove(&row.number(1)?).unwrap_or_default(), &types, version))
+        .collect()
 }
 
 /// One table, which must be there.
@@ -140,17 +151,26 @@ const TYPES: &str = "SELECT 'type', t.oid, t.typtype, t.typbasetype, t.typtypmod
      (SELECT json_agg(l.enumlabel ORDER BY l.enumsortorder) FROM pg_enum l WHERE l.enumtypid = t.oid) \
      FROM pg_type t WHERE t.typrelid = 0 OR EXISTS (SELECT FROM pg_class c WHERE c.oid = t.typrelid AND c.relkind = 'c')";
 
-const TABLES: &str = "SELECT 'table', c.oid, n.nspname, c.relname, c.relkind = 'p', c.relpersistence = 'u', c.relreplident, \
+const TABLES: &str = "SELECT 'table', c.oid, n.nspname, c.relname, c.relkind = 'p', c.relpersistence = 'u', \
+     CASE WHEN c.relkind = 'p' THEN (SELECT CASE WHEN bool_or(l = 'n') THEN 'n' WHEN bool_and(l = 'f') THEN 'f' WHEN bool_or(l = 'd') THEN 'd' ELSE 'k' END \
+      FROM (SELECT CASE WHEN p.relreplident <> 'i' THEN p.relreplident::text WHEN EXISTS (SELECT FROM pg_index pi \
+       JOIN pg_index ri ON ri.indexrelid = pg_partition_root(pi.indexrelid) WHERE pi.indrelid = p.oid AND pi.indisreplident \
+       AND (ri.indisprimary OR ri.indisreplident AND NOT EXISTS (SELECT FROM pg_index WHERE indrelid = c.oid AND indisprimary))) \
+       THEN 'k' ELSE 'n' END AS l FROM pg_partition_tree(c.oid) t JOIN pg_class p ON p.oid = t.relid WHERE t.isleaf OR t.level = 0) AS letters) \
+      ELSE c.relreplident::text END, \
      has_table_privilege(c.oid, 'SELECT'), has_table_privilege(c.oid, 'INSERT'), has_table_privilege(c.oid, 'UPDATE'), \
      has_table_privilege(c.oid, 'DELETE'), pg_has_role(c.relowner, 'USAGE'), \
      CASE WHEN c.relkind = 'r' THEN pg_relation_size(c.oid) / current_setting('block_size')::int ELSE 0 END, c.reltuples, \
      EXISTS (SELECT FROM pg_constraint f WHERE f.contype = 'f' AND f.confrelid = c.oid AND f.conrelid <> c.oid), \
-     EXISTS (SELECT FROM pg_trigger g WHERE g.tgrelid = c.oid AND NOT g.tgisinternal AND g.tgenabled <> 'D') \
+     EXISTS (SELECT FROM pg_trigger g WHERE g.tgrelid = c.oid AND NOT g.tgisinternal AND g.tgenabled <> 'D'), \
+     has_table_privilege(c.oid, 'TRUNCATE'), \
+     CASE WHEN c.relkind = 'p' THEN (SELECT json_agg(t.relid::regclass::text ORDER BY t.relid::regclass::text) FROM pg_partition_tree(c.oid) t WHERE t.isleaf AND t.level > 0) END \
      FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid IN ({tables})";
 
 const COLUMNS: &str = "SELECT 'column', a.attrelid, a.attnum, a.attname, a.atttypid, a.atttypmod, \
      CASE WHEN t.typtype = 'd' THEN format_type(t.typbasetype, t.typtypmod) ELSE format_type(a.atttypid, a.atttypmod) END, \
-     a.attnotnull OR t.typnotnull, a.attidentity, a.attgenerated, pg_get_expr(d.adbin, d.adrelid) \
+     a.attnotnull OR t.typnotnull, a.attidentity, a.attgenerated, pg_get_expr(d.adbin, d.adrelid), \
+     EXISTS (SELECT FROM pg_collation k WHERE k.oid = a.attcollation AND NOT k.collisdeterministic) \
      FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum \
      WHERE a.attnum > 0 AND NOT a.attisdropped AND a.attrelid IN ({tables}) ORDER BY a.attrelid, a.attnum";
 
@@ -198,7 +218,7 @@ fn list(row: &Answer, column: usize) -> Result<Vec<String>> {
     }
 }
 
-fn layout(row: &Answer, parts: &Parts<'_>, types: &Types) -> Result<Layout> {
+fn layout(row: &Answer, parts: &Parts<'_>, types: &Types, version: u32) -> Result<Layout> {
     let mut columns = Vec::with_capacity(parts.columns.len());
     let mut resolved = Vec::with_capacity(parts.columns.len());
     let mut places: HashMap<i16, usize> = HashMap::new();
@@ -227,9 +247,20 @@ fn layout(row: &Answer, parts: &Parts<'_>, types: &Types) -> Result<Layout> {
     let identity = match first(row, 6) {
         b'f' => Identity::Full,
         b'd' if indexes.primary => Identity::Key,
-        b'i' if indexes.replica.as_ref().is_some_and(|r| same(r, &indexes.key)) => Identity::Key,
+        b'k' if indexes.primary => Identity::Key,
+        b'i' | b'k' if indexes.replica.as_ref().is_some_and(|r| same(r, &indexes.key)) => Identity::Key,
         _ => Identity::Lacking,
     };
+    let generated = |places: &[usize]| places.iter().any(|i| columns[*i].generated);
+    let identity_generated = version >= 180_000
+        && match first(row, 6) {
+            b'f' => columns.iter().any(|c| c.generated),
+            b'i' | b'k' => indexes.replica.as_deref().is_some_and(generated),
+            _ => generated(&indexes.key),
+        };
+    let identity = if identity_generated { Identity::Lacking } else { identity };
+    let loose = indexes.key.iter().filter(|i| parts.columns[**i].flag(11));
+    let loose_key = loose.map(|i| columns[*i].name.clone()).collect();
     let table = Table {
         name: table_name(row.text(2), row.text(3)),
         columns,
@@ -243,8 +274,11 @@ fn layout(row: &Answer, parts: &Parts<'_>, types: &Types) -> Result<Layout> {
         table: Arc::new(table),
         columns: resolved,
         partitioned: row.flag(4),
+        leaves: list(row, 17)?,
         unlogged: row.flag(5),
         identity,
+        identity_generated,
+        loose_key,
         identity_index: indexes.key_name,
         more_unique: indexes.more_unique,
         special_indexes: indexes.special,
@@ -253,6 +287,7 @@ fn layout(row: &Answer, parts: &Parts<'_>, types: &Types) -> Result<Layout> {
             insert: row.flag(8),
             update: row.flag(9),
             delete: row.flag(10),
+            truncate: row.flag(16),
             owner: row.flag(11),
         },
         pages: row.number(12)?,

@@ -208,26 +208,39 @@ fn followed(layout: &Layout, two_way: bool, findings: &mut Findings) {
         let remedy = format!("ALTER TABLE {table} SET LOGGED");
         findings.error("TL-PG-UNLOGGED", &subject, "it is unlogged: its changes are in no log", remedy);
     }
-    if two_way && layout.identity != Identity::Full {
+    if layout.partitioned {
+        let message = "it is partitioned: what is truncated, dropped, attached or detached as a single partition is not told in the log";
+        let remedy = "copy anew with `tidelock sync --full` after such a step";
+        findings.warning("TL-PG-PARTITIONED", &subject, message, remedy);
+    }
+    if layout.identity_generated {
+        let message = "its replica identity holds generated columns: once it is published the server refuses every UPDATE and DELETE";
+        let remedy = match two_way {
+            true => "drop its generated columns: a two-way job needs the whole row".to_owned(),
+            false => every(layout, "REPLICA IDENTITY DEFAULT") + ", or drop its generated columns",
+        };
+        findings.error("TL-PG-REPLICA-IDENTITY", &subject, message, remedy);
+    } else if two_way && layout.identity != Identity::Full {
         let message =
             "the log tells only the key of a row that was there, and a two-way job needs the whole row";
-        findings.error(
-            "TL-PG-REPLICA-IDENTITY",
-            &subject,
-            message,
-            format!("ALTER TABLE {table} REPLICA IDENTITY FULL"),
-        );
+        findings.error("TL-PG-REPLICA-IDENTITY", &subject, message, every(layout, "REPLICA IDENTITY FULL"));
     } else if layout.identity == Identity::Lacking && !layout.table.key.is_empty() {
         let remedy = match &layout.identity_index {
             Some(index) if !layout.table.primary => {
                 format!("ALTER TABLE {table} REPLICA IDENTITY USING INDEX {}", quoted(index))
             }
-            _ => format!("ALTER TABLE {table} REPLICA IDENTITY DEFAULT"),
+            _ => every(layout, "REPLICA IDENTITY DEFAULT"),
         };
         let message =
             "its replica identity does not hold its key: the log would not tell which row was changed";
         findings.error("TL-PG-REPLICA-IDENTITY", &subject, message, remedy);
     }
+}
+
+/// The same for the table and each of its partitions, which do not take it over.
+fn every(layout: &Layout, what: &str) -> String {
+    let tables = std::iter::once(layout.sql_name()).chain(layout.leaves.iter().cloned());
+    tables.map(|t| format!("ALTER TABLE {t} {what}")).collect::<Vec<_>>().join("; ")
 }
 
 /// What writing needs of the server.
@@ -299,6 +312,23 @@ fn target_table(layout: &Layout, session: &Session, quiet: bool, findings: &mut 
             _ => "ALTER ROLE CURRENT_USER SUPERUSER, or drop triggers that write",
         };
         findings.warning("TL-PG-REPLICA-ROLE", &subject, message, remedy);
+    }
+    if !rights.owner {
+        let message =
+            "the user does not own it: indexes, foreign keys and next numbers that it lacks are not made";
+        findings.list.push(Finding::new(Severity::Note, "TL-PG-NOT-OWNER", &subject, message));
+    }
+    for name in &layout.loose_key {
+        let native = layout.table.column(name).map_or("text", |i| &layout.table.columns[i].native);
+        let message = format!(
+            "the collation of its key column {name} takes different texts for equal: a row could be written over another one"
+        );
+        let remedy = format!(
+            "ALTER TABLE {} ALTER COLUMN {} TYPE {native} COLLATE \"C\"",
+            layout.sql_name(),
+            quoted(name)
+        );
+        findings.error("TL-PG-COLLATION", &subject, message, remedy);
     }
     for index in &layout.special_indexes {
         let message = format!(

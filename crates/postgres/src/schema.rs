@@ -162,13 +162,16 @@ fn foreign_default(column: &Column, text: &str) -> String {
 }
 
 /// Indexes and foreign keys of `tables` that are absent, and the next numbers. `there` are the target's tables by name.
+///
+/// Only the owner may add to a table: those of others stay as they are, which `inspect` tells.
 pub(crate) fn finish(from: &str, tables: &[Arc<Table>], there: &HashMap<TableName, Layout>) -> Vec<String> {
     let mut statements = Vec::new();
-    for table in tables {
+    let ours = |t: &&Arc<Table>| there.get(&t.name).is_none_or(|l| l.rights.owner);
+    for table in tables.iter().filter(ours) {
         let existing = there.get(&table.name).map(|l| &*l.table);
         statements.extend(table.indexes.iter().filter_map(|i| index(from, table, i, existing)));
     }
-    for table in tables {
+    for table in tables.iter().filter(ours) {
         let existing = there.get(&table.name).map(|l| &*l.table);
         for key in &table.foreign_keys {
             if tables.iter().any(|t| t.name == key.references) {
@@ -186,12 +189,13 @@ pub(crate) fn finish(from: &str, tables: &[Arc<Table>], there: &HashMap<TableNam
     statements
 }
 
-/// Moves the column's sequence, where it has one, behind its largest value; never back.
+/// Moves the column's sequence, where it has one that we may move, behind its largest value; never back.
 fn next_number(table: &TableName, column: &str) -> String {
     let (name, column) = (sql_name(table), column);
     format!(
         "SELECT setval(s, m) FROM (SELECT pg_get_serial_sequence({}, {})::regclass AS s, (SELECT max({}) FROM {name}) AS m) AS n \
-         WHERE m > coalesce(pg_sequence_last_value(s), 0)",
+         WHERE CASE WHEN has_sequence_privilege(s, 'UPDATE') AND has_sequence_privilege(s, 'USAGE') \
+         THEN m > coalesce(pg_sequence_last_value(s), 0) ELSE false END",
         literal(&name),
         literal(column),
         quoted(column)

@@ -70,7 +70,8 @@ impl Writer<'_> {
     pub fn removals(&mut self, delta: &Delta<'_>) -> Result<()> {
         if delta.truncate {
             // The server refuses to truncate what foreign keys refer to.
-            let sql = match self.reading.layout.referenced {
+            let layout = &self.reading.layout;
+            let sql = match layout.referenced || !layout.rights.truncate {
                 true => format!("DELETE FROM {}", self.reading.from()),
                 false => format!("TRUNCATE {}", self.reading.from()),
             };

@@ -66,11 +66,20 @@ pub(crate) fn verdict(from: &str, column: &Column, existing: Option<&Column>) ->
         };
     };
     let native = existing.native.clone();
+    if from == ENGINE && normalised(&column.native, &native) {
+        let reason = "jsonb keeps neither blanks, the order of names, nor names that come twice";
+        return Verdict::Lossy { native, reason: reason.into() };
+    }
     match holds(&column.data_type, &existing.data_type) {
         Holds::All => Verdict::Exact { native },
         Holds::Some(reason) => Verdict::Lossy { native, reason: reason.into() },
         Holds::None => Verdict::Refused { reason: format!("there is no exact conversion to {native}") },
     }
+}
+
+/// The same neutral type, and yet the server writes the value anew.
+fn normalised(source: &str, existing: &str) -> bool {
+    matches!((source, existing), ("json", "jsonb") | ("json[]", "jsonb[]"))
 }
 
 enum Holds {
@@ -166,6 +175,16 @@ mod tests {
         assert!(made_of(Type::Any).is_err() && made_of(Type::Geometry).is_err());
         let own = made(ENGINE, &Column::new("c", Type::Interval, "interval day to second")).unwrap();
         assert_eq!(own, "interval day to second");
+    }
+
+    #[test]
+    fn json_becomes_jsonb_with_a_loss_and_back_without() {
+        let to = |from: &str, there: &str| {
+            verdict(ENGINE, &Column::new("c", Type::Json, from), Some(&Column::new("c", Type::Json, there)))
+        };
+        assert!(matches!(to("json", "jsonb"), Verdict::Lossy { .. }));
+        assert!(matches!(to("jsonb", "json"), Verdict::Exact { .. }));
+        assert!(matches!(to("json", "json"), Verdict::Exact { .. }));
     }
 
     #[test]

@@ -24,6 +24,7 @@ use crate::position::Lsn;
 use bytes::{Buf, Bytes};
 use std::collections::VecDeque;
 use std::convert::Infallible;
+use std::fmt::Display;
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -45,6 +46,11 @@ const SOON: Duration = Duration::from_millis(20);
 const GATHER: Duration = Duration::from_micros(300);
 /// Reads without a rest between them, before messages are left to gather.
 const BUSY: u32 = 8;
+/// A server of which nothing is heard for so long is asked to answer; it is gone when it does not.
+const QUIET: Duration = Duration::from_secs(30);
+const GONE: Duration = Duration::from_secs(330);
+/// How long a status may take to be sent.
+const SENDING: Duration = Duration::from_secs(60);
 /// How long parting may take.
 const FAREWELL: Duration = Duration::from_secs(1);
 
@@ -261,6 +267,8 @@ struct Reader {
     /// When the last status was sent, and what it said.
     told_at: Instant,
     told: Lsn,
+    /// When anything was last heard of the server, or nobody listened.
+    heard_at: Instant,
     /// The server asks for a status.
     asked: bool,
     /// Reads without a rest.
@@ -269,7 +277,8 @@ struct Reader {
 
 impl Reader {
     fn new(connection: Connection, shared: Arc<Shared>) -> Reader {
-        Reader { connection, shared, told_at: Instant::now(), told: Lsn(0), asked: false, busy: 0 }
+        let now = Instant::now();
+        Reader { connection, shared, told_at: now, told: Lsn(0), heard_at: now, asked: false, busy: 0 }
     }
 
     async fn run(mut self) {
@@ -296,9 +305,13 @@ impl Reader {
             }
             let (shared, room) = (self.shared.clone(), !self.shared.full());
             let begun = Instant::now();
+            if !room {
+                self.heard_at = begun;
+            }
             tokio::select! {
                 drained = self.connection.fill(), if room => {
                     let drained = drained?;
+                    self.heard_at = Instant::now();
                     self.take_in()?;
                     self.gather(drained, begun);
                 }
@@ -369,8 +382,16 @@ impl Reader {
     /// Tells the server what is durable.
     async fn tell(&mut self) -> Result<()> {
         let durable = Lsn(self.shared.acknowledged.load(Ordering::Acquire));
-        if let Err(error) = self.connection.send(&status(durable)).await {
-            return Err(self.last_words().await.unwrap_or(error));
+        let silent = self.heard_at.elapsed();
+        if silent >= GONE {
+            return Err(silence(format!("the server has not answered for {} s", silent.as_secs())));
+        }
+        match timeout(SENDING, self.connection.send(&status(durable, silent >= QUIET))).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => return Err(self.last_words().await.unwrap_or(error)),
+            Err(_) => {
+                return Err(silence(format!("the server has taken nothing for {} s", SENDING.as_secs())));
+            }
         }
         (self.told, self.told_at, self.asked) = (durable, Instant::now(), false);
         Ok(())
@@ -407,12 +428,15 @@ impl Drop for Guard {
 }
 
 fn vanished() -> EndpointError {
-    let message = "reading the changes: the thread that reads them has ended";
-    EndpointError::new(ErrorKind::Unavailable, "TL-PG-UNAVAILABLE", message)
+    silence("the thread that reads them has ended")
 }
 
-/// A standby status update: written, flushed and applied up to here.
-fn status(durable: Lsn) -> [u8; 39] {
+fn silence(what: impl Display) -> EndpointError {
+    EndpointError::new(ErrorKind::Unavailable, "TL-PG-UNAVAILABLE", format!("reading the changes: {what}"))
+}
+
+/// A standby status update: written, flushed and applied up to here; the server answers it where `ask` wants that.
+fn status(durable: Lsn, ask: bool) -> [u8; 39] {
     // A clock before 1970 tells nothing; the server only shows it.
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_micros() as i64);
     let mut bytes = [0; 39];
@@ -421,6 +445,7 @@ fn status(durable: Lsn) -> [u8; 39] {
         bytes[at..at + 8].copy_from_slice(&durable.0.to_be_bytes());
     }
     bytes[30..38].copy_from_slice(&(now - EPOCH_2000).to_be_bytes());
+    bytes[38] = u8::from(ask);
     bytes
 }
 
@@ -461,7 +486,8 @@ mod tests {
 
     #[test]
     fn a_status_claims_what_is_durable_three_times() {
-        let bytes = status(Lsn(0x1_0000_0002));
+        assert_eq!(status(Lsn(1), true)[38], 1);
+        let bytes = status(Lsn(0x1_0000_0002), false);
         assert_eq!(bytes.len(), 39);
         assert_eq!(bytes[..6], *b"d\0\0\0\x26r");
         for at in [6, 14, 22] {

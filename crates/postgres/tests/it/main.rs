@@ -3,6 +3,7 @@
 
 mod common;
 mod conformance;
+mod inspecting;
 mod keeping;
 mod schema;
 mod shapes;
