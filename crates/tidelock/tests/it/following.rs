@@ -18,6 +18,8 @@ use tidelock_testkit::{Database, Family, Kind, Session};
 
 /// First and number of rows of the one large transaction.
 const BIG: (u32, u32) = (1_000_000, 1_000_000);
+/// A table of one row, for [`hold`].
+const HELD: &str = "CREATE TABLE held (id integer PRIMARY KEY)";
 /// How often tidelock is killed, at least.
 const KILLS: usize = 10;
 /// For what takes minutes on a slow machine, and never as long as this.
@@ -50,7 +52,7 @@ pairs! {
 async fn follows_and_survives(from: Kind, to: Kind) {
     let Some((source, target)) = pair("following", from, to).await else { return };
     prepare(&source).await;
-    let job = "{ source: here, target: there, tables: [items, customers, orders, counter] }";
+    let job = "{ source: here, target: there, tables: [items, customers, orders, counter, held] }";
     let place = Place::with_config(&config(&source, &target, job));
     let mut chance = Chance::new();
     let clock = Clock(Instant::now(), format!("{from} → {to}"));
@@ -129,6 +131,8 @@ async fn prepare(db: &Database) {
         "CREATE TABLE orders (id integer PRIMARY KEY, customer_id integer NOT NULL, amount numeric(10,2), FOREIGN KEY (customer_id) REFERENCES customers (id))",
         "CREATE TABLE counter (id integer PRIMARY KEY, n integer NOT NULL)",
         "INSERT INTO counter SELECT d, 0 FROM digits",
+        HELD,
+        "INSERT INTO held VALUES (1)",
     ];
     run_all(db, &schema).await;
     db.execute(&fill("items", 1, BASE)).await.unwrap();
@@ -142,12 +146,11 @@ async fn kill_while_copying(
     chance: &mut Chance,
     clock: &Clock,
 ) -> (Service, usize) {
+    let held = hold(target).await;
     let service = Service::start(place);
     chance.wait(300).await;
     service.kill();
     let mut service = Service::start(place);
-    service.wait("the first copy", LONG, async |s| s.told(phase("snapshot"))).await;
-    let held = hold(target, "orders").await;
     let loaded = "SELECT count(*) > 0 FROM tidelock_checkpoint WHERE lane LIKE 'snapshot/%items%'";
     let part =
         async |_: &Service| target.value(loaded).await.is_ok_and(|v| matches!(v.as_deref(), Some("1" | "t")));
@@ -156,7 +159,11 @@ async fn kill_while_copying(
     clock.tell("the big transaction begins");
     for kills in 1.. {
         let moment = Instant::now() + chance.up_to(1_500);
-        let done = async |_: &Service| (kills >= 5 && big.is_finished()) || Instant::now() > moment;
+        let done = async |s: &Service| {
+            (kills >= 5 && big.is_finished())
+                || (held.is_none() && copied(s) > 60_000)
+                || Instant::now() > moment
+        };
         service.wait("a moment to kill", LONG, done).await;
         assert!(!service.told(phase("catching up")), "the copy is whole before the big transaction");
         if kills >= 5 && big.is_finished() {
@@ -172,19 +179,24 @@ async fn kill_while_copying(
     unreachable!("the loop has no end")
 }
 
-/// Keeps everybody from writing to this table, which is the last to be copied, until the session is dropped: so the copy cannot be whole. SQLite has no such
-/// lock, and needs none: it is loaded slowly, chunk by chunk.
-async fn hold(db: &Database, table: &str) -> Session {
-    let mut session = db.session().await.unwrap();
-    match db.kind().family() {
-        Family::Postgres => {
-            session.execute("BEGIN").await.unwrap();
-            session.execute(&format!("LOCK TABLE {table} IN EXCLUSIVE MODE")).await.unwrap();
-        }
-        Family::Mysql => session.execute(&format!("LOCK TABLES {table} READ")).await.unwrap(),
-        Family::Sqlite => {}
-    }
-    session
+/// Makes the table `held` at the target and keeps everybody from writing to it until the session is dropped: so the copy cannot be whole. SQLite has no
+/// such lock: there the copy, which is made chunk by chunk, is killed before it has the rows of another chunk.
+async fn hold(target: &Database) -> Option<Session> {
+    let (before, lock) = match target.kind().family() {
+        Family::Postgres => ("BEGIN", "LOCK TABLE held IN EXCLUSIVE MODE"),
+        Family::Mysql => ("DO 1", "LOCK TABLES held READ"),
+        Family::Sqlite => return None,
+    };
+    target.execute(HELD).await.unwrap();
+    let mut session = target.session().await.unwrap();
+    session.execute(before).await.unwrap();
+    session.execute(lock).await.unwrap();
+    Some(session)
+}
+
+/// Rows that it told to have read; a chunk has 100,000.
+fn copied(service: &Service) -> u64 {
+    service.sum("rows", |event| event["event"] == "rows")
 }
 
 /// One transaction of a million rows, by a client of its own.
