@@ -67,12 +67,15 @@ pub struct Assembler {
     skip_to: Option<Skip>,
 }
 
+/// How a position stands to a place.
+pub type Compare = dyn Fn(&Position) -> Result<Ordering> + Send + Sync;
+
 /// The journal begins before the place where the job stands.
 pub struct Skip {
     /// The place.
     pub to: Position,
     /// How a commit stands to it.
-    pub compare: Box<dyn Fn(&Position) -> Result<Ordering> + Send + Sync>,
+    pub compare: Box<Compare>,
 }
 
 impl std::fmt::Debug for Skip {
