@@ -164,7 +164,8 @@ const TABLES: &str = "SELECT 'table', c.oid, n.nspname, c.relname, c.relkind = '
      EXISTS (SELECT FROM pg_constraint f WHERE f.contype = 'f' AND f.confrelid = c.oid AND f.conrelid <> c.oid), \
      EXISTS (SELECT FROM pg_trigger g WHERE g.tgrelid = c.oid AND NOT g.tgisinternal AND g.tgenabled <> 'D'), \
      has_table_privilege(c.oid, 'TRUNCATE'), \
-     CASE WHEN c.relkind = 'p' THEN (SELECT json_agg(t.relid::regclass::text ORDER BY t.relid::regclass::text) FROM pg_partition_tree(c.oid) t WHERE t.isleaf AND t.level > 0) END \
+     CASE WHEN c.relkind = 'p' THEN (SELECT json_agg(t.relid::regclass::text ORDER BY t.relid::regclass::text) FROM pg_partition_tree(c.oid) t WHERE t.isleaf AND t.level > 0) END, \
+     c.relreplident = 'f' OR EXISTS (SELECT FROM pg_partition_tree(c.oid) t JOIN pg_class p ON p.oid = t.relid WHERE p.relreplident = 'f') \
      FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid IN ({tables})";
 
 const COLUMNS: &str = "SELECT 'column', a.attrelid, a.attnum, a.attname, a.atttypid, a.atttypmod, \
@@ -244,21 +245,8 @@ fn layout(row: &Answer, parts: &Parts<'_>, types: &Types, version: u32) -> Resul
             on_update: action(first(row, 8)),
         });
     }
-    let identity = match first(row, 6) {
-        b'f' => Identity::Full,
-        b'd' if indexes.primary => Identity::Key,
-        b'k' if indexes.primary => Identity::Key,
-        b'i' | b'k' if indexes.replica.as_ref().is_some_and(|r| same(r, &indexes.key)) => Identity::Key,
-        _ => Identity::Lacking,
-    };
-    let generated = |places: &[usize]| places.iter().any(|i| columns[*i].generated);
-    let identity_generated = version >= 180_000
-        && match first(row, 6) {
-            b'f' => columns.iter().any(|c| c.generated),
-            b'i' | b'k' => indexes.replica.as_deref().is_some_and(generated),
-            _ => generated(&indexes.key),
-        };
-    let identity = if identity_generated { Identity::Lacking } else { identity };
+    let identity_generated = version >= 180_000 && generated_in_identity(row, &indexes, &columns);
+    let identity = if identity_generated { Identity::Lacking } else { identity(row, &indexes) };
     let loose = indexes.key.iter().filter(|i| parts.columns[**i].flag(11));
     let loose_key = loose.map(|i| columns[*i].name.clone()).collect();
     let table = Table {
@@ -295,6 +283,25 @@ fn layout(row: &Answer, parts: &Parts<'_>, types: &Types, version: u32) -> Resul
         referenced: row.flag(14),
         triggers: row.flag(15),
     })
+}
+
+fn identity(row: &Answer, indexes: &Indexes) -> Identity {
+    match first(row, 6) {
+        b'f' => Identity::Full,
+        b'd' | b'k' if indexes.primary => Identity::Key,
+        b'i' | b'k' if indexes.replica.as_ref().is_some_and(|r| same(r, &indexes.key)) => Identity::Key,
+        _ => Identity::Lacking,
+    }
+}
+
+/// Of the table or one of its partitions.
+fn generated_in_identity(row: &Answer, indexes: &Indexes, columns: &[Column]) -> bool {
+    let generated = |places: &[usize]| places.iter().any(|i| columns[*i].generated);
+    let full = row.flag(18) && columns.iter().any(|c| c.generated);
+    full || match first(row, 6) {
+        b'i' | b'k' => indexes.replica.as_deref().is_some_and(generated),
+        _ => generated(&indexes.key),
+    }
 }
 
 fn same(a: &[usize], b: &[usize]) -> bool {

@@ -34,6 +34,14 @@ async fn a_table_whose_updates_the_server_would_refuse_is_not_published() {
             source.prepare(&names(&["t"])).await.unwrap();
         }
         db.execute("UPDATE t SET n = 2").await.unwrap();
+        db.execute(
+            "CREATE TABLE p (id int PRIMARY KEY, twice int GENERATED ALWAYS AS (id * 2) STORED) PARTITION BY RANGE (id);
+             CREATE TABLE p1 PARTITION OF p FOR VALUES FROM (0) TO (10); ALTER TABLE p1 REPLICA IDENTITY FULL",
+        )
+        .await
+        .unwrap();
+        let prepared = source.prepare(&names(&["p"])).await;
+        assert_eq!(prepared.err().map(|e| e.code), refused.then_some("TL-PG-NOT-PUBLISHABLE"), "{kind}");
     }
 }
 
