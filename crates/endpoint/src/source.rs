@@ -11,6 +11,8 @@ pub struct Prepared {
     pub server: ServerIdentity,
     /// The capture was not there and has just been made: its history begins at `start`.
     pub created: bool,
+    /// Tables that were not captured and are from now on; changes made to them before are not in the stream. Empty where every table's are.
+    pub added: Vec<TableName>,
     /// The oldest position from which the stream can still be read.
     pub start: Position,
 }

@@ -5,7 +5,7 @@ use crate::shared::{Command, Offer, Reply, Shared, State};
 use crate::writer::{Writer, now};
 use crate::{Durable, JournalError, JournalStatus, Origin, Reader, ReaderStatus, Tail, file};
 use std::collections::VecDeque;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
@@ -16,7 +16,8 @@ use tokio::sync::{Notify, watch};
 /// The limits of a journal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct JournalOptions {
-    /// Most bytes of segments held; when it is reached and no reader can be passed, [`Journal::append`] refuses. One batch is always taken.
+    /// Most bytes of segments held; when it is reached and no reader can be passed, [`Journal::append`] refuses. One batch is always taken, and a
+    /// transaction that is larger by itself is taken whole, with a warning: no reader could pass it before its end.
     pub max_bytes: u64,
     /// What is older and still needed is kept, with a warning.
     pub max_age: Duration,
@@ -56,9 +57,7 @@ impl Journal {
             let failed = |e| JournalError::file("making the directory", directory, e);
             std::fs::create_dir_all(directory).map_err(failed)?;
         }
-        let mut name = path.as_os_str().to_owned();
-        name.push(".lock");
-        let lock = FileLock::acquire(Path::new(&name))?;
+        let lock = FileLock::acquire(&beside(path, ".lock"))?;
         let tables = Tables::default();
         let (connection, head) = file::open(path, &tables)?;
         let durable = Durable { sequence: head.sequence, resume: head.resume.clone() };
@@ -79,6 +78,23 @@ impl Journal {
             .spawn(move || writer.run())
             .map_err(|e| JournalError::file("starting the writer of", path, e))?;
         Ok(Journal(Arc::new(Handle { shared, durable, thread: Mutex::new(Some(thread)) })))
+    }
+
+    /// Removes the journal at `path` with all that it holds; one that is not there is no error. Refuses when it is open anywhere.
+    pub fn remove(path: &Path) -> Result<(), JournalError> {
+        if !path.exists() {
+            return Ok(());
+        }
+        let _lock = FileLock::acquire(&beside(path, ".lock"))?;
+        for file in [path.to_owned(), beside(path, "-wal"), beside(path, "-shm")] {
+            match std::fs::remove_file(&file) {
+                Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(JournalError::file("removing", &file, e));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
     }
 
     /// Made with the file, and the same as long as it lives: a sequence means nothing at another journal.
@@ -259,6 +275,12 @@ impl Journal {
             ))
         })
     }
+}
+
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
 }
 
 impl State {

@@ -2,17 +2,34 @@ use crate::JournalError;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Write};
 use std::path::Path;
+use std::time::Duration;
+
+const NAME: &str = "tidelock.lock";
 
 /// The exclusive right to a state directory, held until dropped (or until the process ends, however it ends).
 #[derive(Debug)]
 pub struct StateLock(#[allow(dead_code, reason = "held for its drop")] FileLock);
 
 impl StateLock {
-    /// Takes the lock of `directory` (made when it is absent), or tells which process has it. Does not wait.
+    /// Takes the lock of `directory` (made when it is absent), or tells which process has it. Waits a moment at most: for whoever looks whether it is held.
     pub fn acquire(directory: &Path) -> Result<StateLock, JournalError> {
         std::fs::create_dir_all(directory)
             .map_err(|e| JournalError::file("making the state directory", directory, e))?;
-        FileLock::acquire(&directory.join("tidelock.lock")).map(StateLock)
+        let path = directory.join(NAME);
+        let mut tries = 0;
+        loop {
+            match FileLock::acquire(&path) {
+                Err(JournalError::Locked { .. }) if tries < 10 => tries += 1,
+                other => return other.map(StateLock),
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// Whether a process has the lock of `directory` now.
+    pub fn is_held(directory: &Path) -> bool {
+        let Ok(file) = File::open(directory.join(NAME)) else { return false };
+        matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock))
     }
 }
 

@@ -125,9 +125,14 @@ impl Shared {
             if state.trim_done < wanted {
                 return Ok(Offer::Wait);
             }
-            return Err(self.full(&mut state, held));
-        }
-        if std::mem::take(&mut state.full) {
+            if !state.holds_one_transaction() {
+                return Err(self.full(&mut state, held));
+            }
+            if !std::mem::replace(&mut state.full, true) {
+                let (path, limit) = (self.path.display(), self.options.max_bytes);
+                tracing::warn!(journal = %path, limit, "one transaction is larger than the limit; it is taken whole");
+            }
+        } else if std::mem::take(&mut state.full) {
             tracing::info!(journal = %self.path.display(), "the journal has room again");
         }
         let entry = state.segment(batch)?;
@@ -211,6 +216,11 @@ impl State {
         self.open = open;
         self.resume = resume.or(self.resume.take());
         Ok(entry)
+    }
+
+    /// All that is held, or may be trimmed soon, belongs to one transaction that goes on: no reader can pass it before its end is here.
+    fn holds_one_transaction(&self) -> bool {
+        self.open && !self.readers.is_empty() && self.confirmed() >= self.sequence
     }
 
     /// Up to where all registered readers have confirmed; nothing while there is none.

@@ -169,7 +169,7 @@ impl Definitions {
                     &key.1,
                     &format!("a statement at {at} gave its columns another meaning, and rows before it were read with the later one"),
                 )
-                .hint("set binlog_row_metadata=FULL, then copy the table anew with `tidelock sync --full`"));
+                .hint("set binlog_row_metadata=FULL, then copy anew with `tidelock sync --full`"));
             }
         }
         if !keys.is_empty() {
@@ -182,7 +182,7 @@ impl Definitions {
 fn changed(table: &str, what: &str) -> EndpointError {
     let message = format!("table {table} in the log is not the table in the catalogue: {what}");
     precondition("TL-MY-SCHEMA-CHANGED", message).hint(
-        "it was changed while it was followed; bring the target's table to the same shape and run `tidelock sync --full` for it",
+        "it was changed while it was followed; bring the target's table to the same shape, then copy anew with `tidelock sync --full`",
     )
 }
 

@@ -14,6 +14,9 @@ use std::time::Duration;
 use tidelock_endpoint::{EndpointError, ErrorKind, Prepared, ServerIdentity};
 use tidelock_model::{Position, TableName};
 
+/// What is left of a capture is of no use.
+const CLEAN: &str =
+    "remove the slot with `tidelock cleanup --yes`, then copy anew with `tidelock sync --full`";
 /// What takes longer is told.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -25,12 +28,12 @@ pub(crate) async fn prepare(session: &Session, capture: &str, tables: &[TableNam
     if slot.is_some() {
         published(session, capture).await?;
     }
-    publish(session, capture, tables, &layouts).await?;
+    let added = publish(session, capture, tables, &layouts).await?;
     let (start, created) = match slot {
         Some(slot) => (slot.usable(capture)?, false),
         None => (make_slot(session, capture).await?, true),
     };
-    Ok(Prepared { server: session.server.identity.clone(), created, start: start.position() })
+    Ok(Prepared { server: session.server.identity.clone(), created, added, start: start.position() })
 }
 
 /// Waits until all transactions have ended that are open now, in any database of the server.
@@ -81,7 +84,13 @@ async fn publishable(session: &Session, tables: &[TableName]) -> Result<Vec<Layo
         .hint("`tidelock check` tells the statement that mends each of them"))
 }
 
-async fn publish(session: &Session, capture: &str, tables: &[TableName], layouts: &[Layout]) -> Result<()> {
+/// Returns the tables that were not in the publication.
+async fn publish(
+    session: &Session,
+    capture: &str,
+    tables: &[TableName],
+    layouts: &[Layout],
+) -> Result<Vec<TableName>> {
     let doing = "making the publication";
     let publication = quoted(capture);
     let there = format!("SELECT 1 FROM pg_publication WHERE pubname = {}", literal(capture));
@@ -89,17 +98,12 @@ async fn publish(session: &Session, capture: &str, tables: &[TableName], layouts
         let list =
             if tables.is_empty() { String::new() } else { format!(" FOR TABLE {}", sql_names(tables)) };
         let sql = format!("CREATE PUBLICATION {publication}{list} WITH (publish_via_partition_root = true)");
-        return session.run(doing, &sql).await;
+        session.run(doing, &sql).await?;
+        return Ok(tables.to_vec());
     }
-    let sql = format!(
-        "SELECT schemaname, tablename FROM pg_publication_tables WHERE pubname = {}",
-        literal(capture)
-    );
-    let published: BTreeSet<TableName> =
-        session.query(doing, &sql).await?.iter().map(|r| table_name(r.text(0), r.text(1))).collect();
-    let missing: Vec<TableName> = tables.iter().filter(|t| !published.contains(t)).cloned().collect();
+    let missing = unpublished(session, capture, tables).await?;
     if missing.is_empty() {
-        return Ok(());
+        return Ok(missing);
     }
     // What a transaction wrote before the table was published is not decoded, even when it commits later: so all that write must have ended.
     let locked = layouts.iter().filter(|l| missing.contains(&l.table.name));
@@ -112,7 +116,37 @@ async fn publish(session: &Session, capture: &str, tables: &[TableName], layouts
     patiently(session.run(doing, &sql), || {
         tracing::warn!("adding {} to the publication {capture} waits for transactions that write there; pg_locks tells which", sql_names(&missing));
     })
-    .await
+    .await?;
+    Ok(missing)
+}
+
+/// Those of `tables` that are not in the publication: new ones, and such as were dropped, renamed or replaced.
+async fn unpublished(session: &Session, capture: &str, tables: &[TableName]) -> Result<Vec<TableName>> {
+    let sql = format!(
+        "SELECT schemaname, tablename FROM pg_publication_tables WHERE pubname = {}",
+        literal(capture)
+    );
+    let published = session.query("reading the publication", &sql).await?;
+    let published: BTreeSet<TableName> = published.iter().map(|r| table_name(r.text(0), r.text(1))).collect();
+    Ok(tables.iter().filter(|t| !published.contains(t)).cloned().collect())
+}
+
+/// While changes are read: a table that was dropped, renamed or replaced left the publication, and nothing in the stream tells.
+pub(crate) async fn still_published(session: &Session, capture: &str, tables: &[TableName]) -> Result<()> {
+    let missing = unpublished(session, capture, tables).await?;
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let names: Vec<String> = missing.iter().map(ToString::to_string).collect();
+    let message = format!(
+        "{} {} not in the publication {capture} any more: dropped, renamed or replaced at the source",
+        names.join(", "),
+        if names.len() == 1 { "is" } else { "are" }
+    );
+    Err(precondition("TL-PG-NOT-PUBLISHED", message).hint(format!(
+        "take it out of the job, or bring it back and copy it anew with `tidelock sync --full --tables {}`",
+        names.join(",")
+    )))
 }
 
 fn sql_names(tables: &[TableName]) -> String {
@@ -150,12 +184,13 @@ impl Slot {
             return Err(precondition("TL-PG-SLOT-FOREIGN", message).hint("give the endpoint another name"));
         }
         if self.wal_status == "lost" {
-            return Err(lost(
-                "TL-PG-SLOT-LOST",
-                format!(
-                    "the server has dropped log that the slot {capture} still needed (max_slot_wal_keep_size)"
-                ),
-            ));
+            let message = format!(
+                "the server has dropped log that the slot {capture} still needed (max_slot_wal_keep_size)"
+            );
+            return Err(lost("TL-PG-SLOT-LOST", message).hint(format!(
+                "SELECT pg_drop_replication_slot({}); then copy anew with `tidelock sync --full`",
+                literal(capture)
+            )));
         }
         self.confirmed.ok_or_else(|| {
             let message = format!("the slot {capture} is still being made, by another session");
@@ -167,7 +202,7 @@ impl Slot {
 
 pub(crate) fn lost(code: &'static str, message: String) -> EndpointError {
     EndpointError::new(ErrorKind::PositionLost, code, message)
-        .hint("changes since then are not known: remove the slot with `tidelock cleanup` and copy anew with `tidelock sync --full`")
+        .hint("changes since then are not known: copy anew with `tidelock sync --full`")
 }
 
 /// The stream can be read behind `after`, at this server. A slot never goes back: what it has confirmed is gone.
@@ -231,9 +266,11 @@ async fn published(session: &Session, capture: &str) -> Result<()> {
         Some(_) => Err(lost(
             "TL-PG-PUBLICATION-CHANGED",
             format!("the publication {capture} was altered and leaves changes out"),
-        )),
+        )
+        .hint(CLEAN)),
         None => {
-            Err(lost("TL-PG-PUBLICATION-GONE", format!("the publication {capture} is not there any more")))
+            let message = format!("the publication {capture} is not there any more");
+            Err(lost("TL-PG-PUBLICATION-GONE", message).hint(CLEAN))
         }
     }
 }

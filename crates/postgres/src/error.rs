@@ -156,7 +156,7 @@ fn judge(state: &str, message: &str) -> Judged {
         "55000" if message.contains("can no longer") => (
             PositionLost,
             "TL-PG-SLOT-LOST",
-            Some("remove the slot with `tidelock cleanup` and copy anew with `tidelock sync --full`"),
+            Some("drop the slot with pg_drop_replication_slot, then copy anew with `tidelock sync --full`"),
         ),
         "55000" => (Precondition, "TL-PG-STATE", None),
         // A row that is too large for an index or a page, a CHECK of a domain or view.

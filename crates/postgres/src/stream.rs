@@ -3,6 +3,7 @@
 //! The connection is read by a task of its own (see `replication`), which answers the server whether or not anybody calls `next`.
 
 use crate::Result;
+use crate::capture;
 use crate::catalog::{Which, describe};
 use crate::changes::Changes;
 use crate::config::Config;
@@ -12,8 +13,10 @@ use crate::position::Lsn;
 use crate::replication::{Feed, Frame, Message, Relation};
 use async_trait::async_trait;
 use std::collections::VecDeque;
+use std::time::Duration;
 use tidelock_endpoint::ChangeStream;
 use tidelock_model::{Batch, Position, TableName};
+use tokio::time::Instant;
 
 /// An open stream.
 pub(crate) struct PgStream {
@@ -24,14 +27,21 @@ pub(crate) struct PgStream {
     changes: Changes,
     /// For looks into the catalogue, once there is one to be had.
     session: Option<Session>,
+    tables: Vec<TableName>,
+    /// When the publication is to be looked at.
+    watch: Instant,
 }
+
+/// How often the publication is looked at: it tells of tables that were dropped or renamed, the stream does not.
+const WATCH: Duration = Duration::from_secs(5);
 
 /// Opens the stream behind `after`, which was checked (see `capture::check`).
 pub(crate) async fn open(config: &Config, tables: &[TableName], after: &Position) -> Result<PgStream> {
     let after = Lsn::of(after)?;
     let feed = Feed::start(config, &config.capture, &config.capture, after).await?;
     let changes = Changes::new(tables, after);
-    Ok(PgStream { config: config.clone(), feed, queue: VecDeque::new(), changes, session: None })
+    let (config, queue, tables) = (config.clone(), VecDeque::new(), tables.to_vec());
+    Ok(PgStream { config, feed, queue, changes, session: None, tables, watch: Instant::now() + WATCH })
 }
 
 impl PgStream {
@@ -54,12 +64,7 @@ impl PgStream {
             self.changes.ignore(relation.id);
             return Ok(());
         };
-        let session = match self.session.take() {
-            Some(session) if !session.client.is_closed() => session,
-            _ => Session::connect(&self.config, Purpose::Read).await?,
-        };
-        let found = describe(&session, Which::Named(std::slice::from_ref(&name))).await?;
-        self.session = Some(session);
+        let found = describe(self.session().await?, Which::Named(std::slice::from_ref(&name))).await?;
         match found.first().filter(|layout| layout.oid == relation.id) {
             Some(layout) => self.changes.follow(&relation, layout),
             None => Err(precondition(
@@ -68,6 +73,21 @@ impl PgStream {
             )
             .hint("take the table out of the job, or copy anew with `tidelock sync --full`")),
         }
+    }
+
+    async fn session(&mut self) -> Result<&Session> {
+        let session = match self.session.take() {
+            Some(session) if !session.client.is_closed() => session,
+            _ => Session::connect(&self.config, Purpose::Read).await?,
+        };
+        Ok(self.session.insert(session))
+    }
+
+    async fn watch(&mut self) -> Result<()> {
+        let (capture, tables) = (self.config.capture.clone(), self.tables.clone());
+        capture::still_published(self.session().await?, &capture, &tables).await?;
+        self.watch = Instant::now() + WATCH;
+        Ok(())
     }
 }
 
@@ -84,7 +104,10 @@ impl ChangeStream for PgStream {
             if !self.changes.is_empty() {
                 return Ok(self.changes.take());
             }
-            self.queue.extend(self.feed.next().await?);
+            tokio::select! {
+                frames = self.feed.next() => self.queue.extend(frames?),
+                () = tokio::time::sleep_until(self.watch) => self.watch().await?,
+            }
         }
     }
 

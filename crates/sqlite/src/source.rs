@@ -44,7 +44,8 @@ impl Source for FileSource {
                     let created = capture::set_up(db, &tables)?;
                     let server = identity::of(&path);
                     let extent = capture::extent(db)?.ok_or_else(gone)?;
-                    Ok(Prepared { server, created, start: extent.start.position() })
+                    // What a table's triggers missed was recorded again.
+                    Ok(Prepared { server, created, added: vec![], start: extent.start.position() })
                 })
             })
             .await

@@ -7,7 +7,7 @@ pub mod since;
 
 use crate::checkpoint::Server;
 use crate::context::pause;
-use crate::observe::Observer;
+use crate::observe::{Event, Observer, Part};
 use crate::{Result, SyncError};
 use std::cmp::Ordering;
 use std::sync::Arc;
@@ -48,6 +48,16 @@ pub async fn reach(
     }
 }
 
+/// Where a new journal begins.
+pub enum Beginning {
+    /// Where the capture at the source does.
+    Capture,
+    /// Jobs stand there already: the state was lost, the targets were not.
+    At(Position, ServerIdentity),
+    /// At the end of the source's history: all is copied anew, and what came before need not even be readable.
+    End,
+}
+
 /// What one source's capture needs.
 pub struct Capture {
     /// The source.
@@ -58,8 +68,8 @@ pub struct Capture {
     pub tables: Vec<TableName>,
     /// Where it goes.
     pub journal: Journal,
-    /// Where a journal that is new begins when jobs already stand somewhere: the state was lost, the targets were not.
-    pub resume_new_at: Option<(Position, ServerIdentity)>,
+    /// Where a journal that is new begins.
+    pub beginning: Beginning,
     /// Where it is written since when each table is captured.
     pub state: Arc<StateStore>,
     /// Who watches.
@@ -78,7 +88,7 @@ impl Capture {
                 Err(error) => error,
             };
             self.journal.abandon().await?;
-            match pause(self.endpoint.name(), error, &mut attempt, &*self.observer, cancel).await {
+            match pause(self.part(), error, &mut attempt, &*self.observer, cancel).await {
                 Err(SyncError::Cancelled) => return Ok(()),
                 other => other?,
             }
@@ -90,7 +100,12 @@ impl Capture {
         let opening = async {
             let mut source = self.endpoint.source(self.kind).await.map_err(&at)?;
             let prepared = source.prepare(&self.tables).await.map_err(&at)?;
-            let (server, after) = self.begin(&prepared)?;
+            let (server, after) = match self.journal.origin()? {
+                Some(origin) => self.resume(&prepared, origin)?,
+                None => self.first(&mut *source, &prepared).await?,
+            };
+            let (state, tables) = (&self.state, &self.tables);
+            since::remember(state, self.endpoint.name(), &self.journal, tables, &prepared.added)?;
             let stream = source.stream(&self.tables, &after, &server).await.map_err(&at)?;
             Ok::<_, SyncError>((source, server, stream))
         };
@@ -99,7 +114,6 @@ impl Capture {
             opened = opening => opened?,
         };
         let tail = self.journal.tail();
-        since::remember(&self.state, self.endpoint.name(), &self.tables, tail.sequence)?;
         let position = tail.resume.or(self.journal.origin()?.map(|o| o.start));
         self.reached.send_replace(Reached {
             ready: true,
@@ -107,20 +121,36 @@ impl Capture {
             position,
             sequence: tail.sequence,
         });
+        let endpoint = self.endpoint.name().to_owned();
+        self.observer.event(&Event::Capture { endpoint, error: None, milliseconds: None });
         self.follow(&mut *stream, cancel, attempt).await
     }
 
-    /// Where to read from, and at which server. Nothing resumes at the wrong place.
-    fn begin(&self, prepared: &Prepared) -> Result<(ServerIdentity, Position)> {
-        let Some(origin) = self.journal.origin()? else {
-            let (start, server) = match &self.resume_new_at {
-                Some((position, server)) => (position.clone(), server.clone()),
-                None => (prepared.start.clone(), prepared.server.clone()),
-            };
-            let text = serde_json::to_string(&Server::from(&server)).expect("an identity is plain data");
-            self.journal.begin_at(&Origin { server: text, start: start.clone() })?;
-            return Ok((server, start));
+    fn part(&self) -> Part<'_> {
+        Part::Capture(self.endpoint.name())
+    }
+
+    /// Gives a new journal its beginning.
+    async fn first(
+        &self,
+        source: &mut dyn Source,
+        prepared: &Prepared,
+    ) -> Result<(ServerIdentity, Position)> {
+        let (start, server) = match &self.beginning {
+            Beginning::Capture => (prepared.start.clone(), prepared.server.clone()),
+            Beginning::At(position, server) => (position.clone(), server.clone()),
+            Beginning::End => {
+                let head = source.head().await.map_err(SyncError::at(self.endpoint.name()))?;
+                (head, prepared.server.clone())
+            }
         };
+        let text = serde_json::to_string(&Server::from(&server)).expect("an identity is plain data");
+        self.journal.begin_at(&Origin { server: text, start: start.clone() })?;
+        Ok((server, start))
+    }
+
+    /// Where to read from, and at which server. Nothing resumes at the wrong place.
+    fn resume(&self, prepared: &Prepared, origin: Origin) -> Result<(ServerIdentity, Position)> {
         let server: Server = serde_json::from_str(&origin.server).map_err(|e| {
             let message = format!("reading the journal's origin: {e}; the state directory was changed by hand or by another version");
             SyncError::stopped("TL-SYNC-STATE-UNREADABLE", message)
@@ -128,7 +158,7 @@ impl Capture {
         if prepared.created {
             let message = format!(
                 "{} had been captured up to {}, but its capture is gone (slot, triggers or change table were removed) and what happened since is lost; \
-                 run `tidelock cleanup --yes`, remove the state directory, and copy anew with `tidelock sync --full`",
+                 copy anew with `tidelock sync --full`",
                 self.endpoint.name(),
                 self.journal.tail().resume.unwrap_or(origin.start)
             );
@@ -136,7 +166,7 @@ impl Capture {
         }
         if server.id != prepared.server.id {
             let message = format!(
-                "{} is another server now: its journal was recorded at {} {}, and {} {} answers; point the URL back, or use another state directory",
+                "{} is another server now: its journal was recorded at {} {}, and {} {} answers; point the URL back, or copy anew with `tidelock sync --full`",
                 self.endpoint.name(),
                 server.product,
                 server.id,
@@ -189,7 +219,7 @@ impl Capture {
         loop {
             match self.journal.append(batch.clone()).await {
                 Err(full @ JournalError::Full { .. }) => {
-                    pause(self.endpoint.name(), full.into(), &mut attempt, &*self.observer, cancel).await?;
+                    pause(self.part(), full.into(), &mut attempt, &*self.observer, cancel).await?;
                 }
                 other => return Ok(other?),
             }

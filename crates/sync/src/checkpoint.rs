@@ -41,6 +41,9 @@ pub struct CopiedTable {
     pub table: TableName,
     /// Into what it was copied: see [`TableMap::shape`](crate::mapping::TableMap::shape). Mapped otherwise, it is not copied.
     pub shape: String,
+    /// The beginning of the source's capture of it, see [`Since`](crate::capture::since::Since). With another one, changes are missing.
+    #[serde(default)]
+    pub since: i64,
 }
 
 /// A row that the source changed and that is gone at the target: the source decides what becomes of it, see `deliver::settle`.

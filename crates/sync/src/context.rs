@@ -1,4 +1,4 @@
-use crate::observe::{Event, Observer};
+use crate::observe::{Event, Observer, Part};
 use crate::plan::Flow;
 use crate::{Judgement, Result, SyncError, error::backoff};
 use std::sync::Arc;
@@ -37,7 +37,7 @@ impl FlowContext {
 
 /// Pauses before another try, or gives the error back when a person must act.
 pub async fn pause(
-    job: &str,
+    part: Part<'_>,
     error: SyncError,
     attempt: &mut u32,
     observer: &dyn Observer,
@@ -51,8 +51,8 @@ pub async fn pause(
     *attempt += 1;
     let milliseconds = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
     if judgement == Judgement::RetryLater || *attempt > 3 {
-        tracing::warn!(job, %error, milliseconds, "trying again");
-        observer.event(&Event::Retrying { job: job.to_owned(), error: error.to_string(), milliseconds });
+        tracing::warn!(?part, %error, milliseconds, "trying again");
+        observer.event(&part.failed(&error, Some(milliseconds)));
     }
     tokio::select! {
         () = cancel.cancelled() => Err(SyncError::Cancelled),

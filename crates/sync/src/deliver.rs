@@ -100,8 +100,13 @@ impl<'a> Delivery<'a> {
         let covers = move |mark: &Position, at: &str| source.covers(mark, at).map_err(SyncError::at(&name));
         let flow = self.context.flow.clone();
         let batches = if flow.two_way.is_some() { 1 } else { BATCHES };
-        let mut assembler =
-            Assembler::new(&flow.target, flow.tables.clone(), self.state.sequence, flow.batch_size, batches);
+        let mut assembler = Assembler::new(
+            &flow.marks.target,
+            flow.tables.clone(),
+            self.state.sequence,
+            flow.batch_size,
+            batches,
+        );
         if flow.two_way.is_some() {
             assembler.each_key_once();
         }
@@ -136,6 +141,7 @@ impl<'a> Delivery<'a> {
                 break;
             }
             self.segment(&segment, &mut assembler, &covers).await?;
+            self.passed_over(&mut assembler).await?;
         }
         if self.open {
             self.target.rollback().await.map_err(SyncError::at(&flow.target))?;
@@ -192,9 +198,15 @@ impl<'a> Delivery<'a> {
         }
         if !assembler.is_inside() && !assembler.is_pending() {
             self.arrived(assembler).await?;
-            if self.state.sequence < assembler.sequence && self.written.elapsed() >= IDLE_CHECKPOINT {
-                self.checkpoint(assembler).await?;
-            }
+        }
+        self.passed_over(assembler).await
+    }
+
+    /// Now and then writes down a place that was reached without anything to apply.
+    async fn passed_over(&mut self, assembler: &mut Assembler) -> Result<()> {
+        let waits = assembler.is_inside() || assembler.is_pending();
+        if !waits && self.state.sequence < assembler.sequence && self.written.elapsed() >= IDLE_CHECKPOINT {
+            self.checkpoint(assembler).await?;
         }
         Ok(())
     }
@@ -202,7 +214,10 @@ impl<'a> Delivery<'a> {
     async fn begin(&mut self, origin: Option<&str>) -> Result<()> {
         if !self.open {
             let flow = &self.context.flow;
-            self.target.begin(origin.unwrap_or(&flow.source)).await.map_err(SyncError::at(&flow.target))?;
+            self.target
+                .begin(origin.unwrap_or(&flow.marks.source))
+                .await
+                .map_err(SyncError::at(&flow.target))?;
             self.open = true;
         }
         Ok(())

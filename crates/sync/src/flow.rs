@@ -1,11 +1,13 @@
 //! One flow from wherever its target says it stands: create tables, copy what was never copied, then follow.
 
-use crate::capture::{Reached, reach, since};
+use crate::capture::since::Since;
+use crate::capture::{Reached, reach};
 use crate::checkpoint::{CopiedTable, JobState, Progress, STREAM_LANE, Server, encode};
 use crate::context::{FlowContext, pause};
 use crate::deliver::settle::{Arrived, Opposite};
 use crate::deliver::{Delivery, durable, reader_name};
 use crate::mapping::TableMap;
+use crate::observe::Part;
 use crate::snapshot;
 use crate::{Result, SyncError};
 use std::cmp::Ordering;
@@ -52,9 +54,8 @@ impl FlowRun {
                     if *self.delivered.borrow() > before {
                         attempt = 0;
                     }
-                    match pause(&context.flow.job, error, &mut attempt, &*context.observer, &context.cancel)
-                        .await
-                    {
+                    let part = Part::Job(&context.flow.job);
+                    match pause(part, error, &mut attempt, &*context.observer, &context.cancel).await {
                         Err(SyncError::Cancelled) => return Ok(()),
                         other => other?,
                     }
@@ -74,25 +75,21 @@ impl FlowRun {
         let at = SyncError::at(&context.flow.target);
         let mut target = context.target.target(&context.flow.job).await.map_err(&at)?;
         let progress = Progress::read(&target.checkpoints().await.map_err(&at)?)?;
-        let (mut state, skip_to, after) = self.place(progress.stream.as_ref())?;
+        let since = Since::read(&self.state, &context.flow.source, &self.journal)?;
+        let (mut state, skip_to, after) = self.place(progress.stream.as_ref(), &since)?;
         self.keep_copied(&mut state);
         self.still_there(&state).await?;
         let engine = context.source.capabilities().engine;
         let tables: Vec<_> = context.flow.tables.iter().map(|t| t.target.clone()).collect();
         target.prepare(engine, &tables).await.map_err(&at)?;
         durable(&self.journal, after).await?;
-        if !self.wants_everything_again() {
-            let mut captured: Vec<_> = state.copied.iter().map(|c| c.table.clone()).collect();
-            captured.extend(progress.chunks.iter().map(|c| c.table.clone()));
-            captured.retain(|t| context.flow.tables.iter().any(|m| m.source.name == *t));
-            since::check(&self.state, &context.flow.source, &captured, after, &context.flow.job)?;
-        }
+        since.check(&state.copied, &context.flow.job, &context.flow.source)?;
         let name = reader_name(&context.flow.job, &context.flow.target);
         let reader = self.journal.reader(&name, after)?;
         if progress.stream.as_ref() != Some(&state) {
             self.write(&mut *target, &state, &[]).await?;
         }
-        self.copy(&mut *target, &mut state, &progress).await?;
+        self.copy(&mut *target, &mut state, &progress, &since).await?;
         let finish_at = if state.unfinished { Some(self.past_all_views().await?) } else { None };
         context.phase(if finish_at.is_some() { "catching up" } else { "following" });
         let mut delivery =
@@ -164,7 +161,7 @@ impl FlowRun {
     }
 
     /// Where delivery begins: the state, the position to pass over, and the journal's sequence to read behind.
-    fn place(&self, stream: Option<&JobState>) -> Result<(JobState, Option<Position>, u64)> {
+    fn place(&self, stream: Option<&JobState>, since: &Since) -> Result<(JobState, Option<Position>, u64)> {
         let reached = self.reached.borrow().clone();
         let status = self.journal.status();
         let start = self.journal.origin()?.map(|o| o.start);
@@ -196,7 +193,9 @@ impl FlowRun {
             }
             return Ok((state.clone(), None, state.sequence));
         }
-        self.other_journal(state, start, server, status.first)
+        let (mut state, skip_to, after) = self.other_journal(state, start, server, status.first)?;
+        state.copied.iter_mut().for_each(|c| c.since = since.of(&c.table));
+        Ok((state, skip_to, after))
     }
 
     /// A journal that was set back counts on, and would reach the job's place again with other transactions: so it is written down.
@@ -244,7 +243,13 @@ impl FlowRun {
         Ok((state, skip_to, 0))
     }
 
-    async fn copy(&self, target: &mut dyn Target, state: &mut JobState, progress: &Progress) -> Result<()> {
+    async fn copy(
+        &self,
+        target: &mut dyn Target,
+        state: &mut JobState,
+        progress: &Progress,
+        since: &Since,
+    ) -> Result<()> {
         let context = &self.context;
         let again = self.again.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
         let mut done =
@@ -264,11 +269,12 @@ impl FlowRun {
             return Ok(());
         }
         context.phase("snapshot");
-        let marks = snapshot::run(context, target, &tables, &done, Some(&self.state)).await?;
+        let marks = snapshot::run(context, target, &tables, &done, Some((&self.state, since))).await?;
         state.unfinished = true;
         for map in &tables {
             state.marks.retain(|m| m.table != map.source.name);
-            state.copied.push(CopiedTable { table: map.source.name.clone(), shape: map.shape() });
+            let table = map.source.name.clone();
+            state.copied.push(CopiedTable { since: since.of(&table), table, shape: map.shape() });
         }
         state.marks.extend(marks);
         let lanes =
@@ -282,7 +288,7 @@ impl FlowRun {
     async fn write(&self, target: &mut dyn Target, state: &JobState, remove: &[String]) -> Result<()> {
         let flow = &self.context.flow;
         let at = SyncError::at(&flow.target);
-        target.begin(&flow.source).await.map_err(&at)?;
+        target.begin(&flow.marks.source).await.map_err(&at)?;
         target.commit(&encode(&flow.job, STREAM_LANE, state), remove).await.map_err(&at)
     }
 }

@@ -30,6 +30,7 @@ mod planning;
 mod resolve;
 mod running;
 mod snapshot;
+mod starting;
 mod status;
 mod verify;
 

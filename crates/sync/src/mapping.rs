@@ -52,10 +52,11 @@ impl TableMap {
         changes.extend(new.map(|c| format!("column {} is new", c.name)));
         if !changes.is_empty() {
             let message = format!(
-                "table {} changed while it is followed: {}; stop the job, bring the target's table to the same shape, then run \
+                "table {} changed while it is followed: {}; drop {} at the target, or empty it and give it the same columns, then copy it anew with \
                  `tidelock sync --full --tables {}`",
                 version.name,
                 changes.join(", "),
+                self.target.name,
                 version.name
             );
             return Err(SyncError::stopped("TL-SYNC-SCHEMA-CHANGED", message));

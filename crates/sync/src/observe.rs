@@ -1,5 +1,6 @@
 //! What a running job tells whoever watches: the terminal, a log, the dashboard.
 
+use crate::SyncError;
 use serde::Serialize;
 
 /// Watches jobs. Called from many tasks; must not block.
@@ -78,19 +79,28 @@ pub enum Event {
     },
     /// Something failed and is tried again.
     Retrying {
-        /// The job or endpoint.
+        /// The job.
         job: String,
         /// What failed, with its code.
         error: String,
         /// The pause before the next try.
         milliseconds: u64,
     },
-    /// A job, or the capture of an endpoint, cannot go on; the others do.
+    /// A job cannot go on; the others do.
     Failed {
-        /// The job or endpoint.
+        /// The job.
         job: String,
         /// What failed, with its code and what to do.
         error: String,
+    },
+    /// The capture of an endpoint reads, or failed.
+    Capture {
+        /// The endpoint.
+        endpoint: String,
+        /// What failed, with its code; none when it reads.
+        error: Option<String>,
+        /// The pause before the next try; none when it reads, or cannot go on.
+        milliseconds: Option<u64>,
     },
     /// One table was compared.
     Verified {
@@ -110,8 +120,8 @@ pub enum Event {
 }
 
 impl Event {
-    /// The job (or, for a capture, the endpoint) that it is about.
-    pub fn job(&self) -> &str {
+    /// The job that it is about; none for a capture, which serves several.
+    pub fn job(&self) -> Option<&str> {
         match self {
             Event::Phase { job, .. }
             | Event::TablePlanned { job, .. }
@@ -121,7 +131,33 @@ impl Event {
             | Event::Conflict { job, .. }
             | Event::Retrying { job, .. }
             | Event::Failed { job, .. }
-            | Event::Verified { job, .. } => job,
+            | Event::Verified { job, .. } => Some(job),
+            Event::Capture { .. } => None,
+        }
+    }
+}
+
+/// What can fail by itself.
+#[derive(Clone, Copy, Debug)]
+pub enum Part<'a> {
+    /// A job.
+    Job(&'a str),
+    /// The capture of an endpoint.
+    Capture(&'a str),
+}
+
+impl Part<'_> {
+    /// It failed: it is tried again after a pause, or cannot go on.
+    pub fn failed(self, error: &SyncError, milliseconds: Option<u64>) -> Event {
+        let error = error.to_string();
+        match (self, milliseconds) {
+            (Part::Job(job), Some(milliseconds)) => {
+                Event::Retrying { job: job.to_owned(), error, milliseconds }
+            }
+            (Part::Job(job), None) => Event::Failed { job: job.to_owned(), error },
+            (Part::Capture(endpoint), milliseconds) => {
+                Event::Capture { endpoint: endpoint.to_owned(), error: Some(error), milliseconds }
+            }
         }
     }
 }

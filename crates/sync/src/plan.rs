@@ -19,12 +19,30 @@ pub struct Flow {
     pub source: String,
     /// The endpoint written to.
     pub target: String,
+    /// What their changes are marked with.
+    pub marks: Marks,
     /// What becomes of each table.
     pub tables: Vec<Arc<TableMap>>,
     /// Most rows applied together.
     pub batch_size: usize,
     /// How conflicts are decided, for a two-way job.
     pub two_way: Option<TwoWay>,
+}
+
+/// The marks of changes that were first made at the two ends of a flow. Who reads them back knows where a change comes from: see `Record::Begin`.
+#[derive(Clone, Debug)]
+pub struct Marks {
+    /// The source's.
+    pub source: String,
+    /// The target's.
+    pub target: String,
+}
+
+/// An endpoint's name says it to people; which database it is, in short, keeps endpoints of another configuration with the same name apart.
+fn mark(side: Side<'_>) -> String {
+    let server = &side.inspection.server;
+    let which = format!("{}\0{}", server.product, server.id);
+    format!("{}@{:08x}", side.endpoint.name(), xxhash_rust::xxh3::xxh3_64(which.as_bytes()) as u32)
 }
 
 impl Flow {
@@ -84,6 +102,7 @@ pub fn plan(
         job: job.to_owned(),
         source: source.endpoint.name().to_owned(),
         target: target.endpoint.name().to_owned(),
+        marks: Marks { source: mark(source), target: mark(target) },
         tables,
         batch_size,
         two_way,

@@ -5,7 +5,7 @@
 
 use crate::capture::{Reached, reach};
 use crate::deliver::settle::Arrived;
-use crate::observe::{Event, Observer};
+use crate::observe::{Observer, Part};
 use crate::{Result, SyncError};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -62,7 +62,7 @@ impl Running {
             let result = match ended {
                 Ok(Ended::Capture(source, result)) => {
                     if let (Err(error), Some(capture)) = (&result, self.captures.get(&source)) {
-                        self.failed(&source, error);
+                        self.failed(Part::Capture(&source), error);
                         capture.stop.cancel();
                     }
                     result
@@ -70,7 +70,7 @@ impl Running {
                 Ok(Ended::Flow(job, result)) => {
                     flows -= 1;
                     if let Err(error) = &result {
-                        self.failed(&job, error);
+                        self.failed(Part::Job(&job), error);
                     }
                     result
                 }
@@ -91,9 +91,9 @@ impl Running {
         first
     }
 
-    fn failed(&self, part: &str, error: &SyncError) {
-        tracing::error!(part, %error, "stopped");
-        self.observer.event(&Event::Failed { job: part.to_owned(), error: error.to_string() });
+    fn failed(&self, part: Part<'_>, error: &SyncError) {
+        tracing::error!(?part, %error, "stopped");
+        self.observer.event(&part.failed(error, None));
     }
 
     /// Until everything is delivered that was committed before this call, then stops cleanly. An error is returned when any part failed.

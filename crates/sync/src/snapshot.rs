@@ -7,6 +7,7 @@
 //! something within its plan; when it is lost every chunk is loaded again, by key, and nothing is passed over on account of the new view alone.
 
 use crate::apply::{Decisions, apply};
+use crate::capture::since::Since;
 use crate::checkpoint::{ChunkState, TableMark, encode};
 use crate::context::FlowContext;
 use crate::fold::Fold;
@@ -34,13 +35,16 @@ struct Work {
     mode: WriteMode,
 }
 
+/// Where plans and conflicts are kept, and since when the tables are captured.
+pub type Kept<'a> = (&'a StateStore, &'a Since);
+
 /// Copies `tables`. `done` are the chunks already at the target. Returns the views they were read from, for tables that were empty before.
 pub async fn run(
     context: &FlowContext,
     target: &mut dyn Target,
     tables: &[Arc<TableMap>],
     done: &[ChunkState],
-    state: Option<&StateStore>,
+    kept: Option<Kept<'_>>,
 ) -> Result<Vec<TableMark>> {
     let at_source = SyncError::at(&context.flow.source);
     let mut source = context.source.source(context.capture).await.map_err(&at_source)?;
@@ -52,7 +56,7 @@ pub async fn run(
     let mut queue = VecDeque::new();
     let mut loaded: BTreeMap<String, u64> = BTreeMap::new();
     for map in tables {
-        let Plan { id: plan, chunks } = plan(context, &*snapshot, map, state).await?;
+        let Plan { id: plan, chunks, .. } = plan(context, &*snapshot, map, kept).await?;
         let table = &map.source.name;
         let of_table: Vec<&ChunkState> =
             done.iter().filter(|d| d.table == *table && d.plan == plan).collect();
@@ -83,7 +87,7 @@ pub async fn run(
     let left = Left::new(context, &queue, loaded);
     let queue = Mutex::new(queue);
     if context.flow.two_way.is_some() {
-        merge(context, target, &*snapshot, &queue, &left, state).await?;
+        merge(context, target, &*snapshot, &queue, &left, kept.map(|k| k.0)).await?;
     } else {
         let mut workers: Vec<_> = Vec::new();
         for _ in 0..parallel {
@@ -105,6 +109,8 @@ pub async fn run(
 struct Plan {
     /// Like no other.
     id: String,
+    /// The beginning of the table's capture: chunks loaded under another one have a gap behind them.
+    since: i64,
     chunks: Vec<Chunk>,
 }
 
@@ -113,19 +119,21 @@ async fn plan(
     context: &FlowContext,
     snapshot: &dyn Snapshot,
     map: &TableMap,
-    state: Option<&StateStore>,
+    kept: Option<Kept<'_>>,
 ) -> Result<Plan> {
     let (job, table) = (plan_name(context), map.source.name.to_string());
-    if let Some(plan) = state.map(|s| s.plan(&job, &table)).transpose()?.flatten()
-        && let Ok(plan) = serde_json::from_str(&plan)
+    let since = kept.map_or(0, |(_, since)| since.of(&map.source.name));
+    if let Some(plan) = kept.map(|(state, _)| state.plan(&job, &table)).transpose()?.flatten()
+        && let Ok(plan) = serde_json::from_str::<Plan>(&plan)
+        && plan.since == since
     {
         return Ok(plan);
     }
     let chunks =
         snapshot.chunks(&map.source, CHUNK_ROWS).await.map_err(SyncError::at(&context.flow.source))?;
     let id = format!("{:016x}", RandomState::new().build_hasher().finish());
-    let plan = Plan { id, chunks };
-    if let Some(state) = state {
+    let plan = Plan { id, since, chunks };
+    if let Some((state, _)) = kept {
         let text = serde_json::to_string(&plan).expect("chunks are plain data");
         state.save_plan(&job, &table, &text)?;
     }
@@ -194,7 +202,7 @@ async fn worker(
         let mut pipe =
             Pipe::open(reader.take().expect("given back below"), work.map.clone(), work.chunk.clone());
         let mut count = 0;
-        loader.begin(&work.map.target, work.mode, &flow.source).await.map_err(&at_target)?;
+        loader.begin(&work.map.target, work.mode, &flow.marks.source).await.map_err(&at_target)?;
         while let Some(rows) = pipe.next(context).await? {
             loader.load(&rows).await.map_err(&at_target)?;
             count += rows.len() as u64;
@@ -233,7 +241,7 @@ async fn merge(
             work.chunk.clone(),
         );
         let (mut count, mut decisions) = (0, Decisions::default());
-        target.begin(&flow.source).await.map_err(&at_target)?;
+        target.begin(&flow.marks.source).await.map_err(&at_target)?;
         while let Some(rows) = pipe.next(context).await? {
             let mut fold = Fold::default();
             for image in rows.images() {

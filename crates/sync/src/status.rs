@@ -44,15 +44,17 @@ pub struct JobStatus {
 pub struct Keeper {
     next: Arc<dyn Observer>,
     jobs: Mutex<BTreeMap<String, JobStatus>>,
+    /// What keeps the capture of an endpoint from reading.
+    captures: Mutex<BTreeMap<String, String>>,
 }
 
 impl Keeper {
     /// Hands events on to `next`.
     pub fn new(next: Arc<dyn Observer>) -> Self {
-        Keeper { next, jobs: Mutex::new(BTreeMap::new()) }
+        Keeper { next, jobs: Mutex::default(), captures: Mutex::default() }
     }
 
-    /// Writes every job's status, and every journal's under `journal <endpoint>`.
+    /// Writes every job's status, and every journal's under `journal <endpoint>`, with the `error` of its capture.
     pub fn save(&self, state: &StateStore, journals: &[(String, Journal)]) -> Result<()> {
         let jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner).clone();
         for (name, mut status) in jobs {
@@ -61,7 +63,10 @@ impl Keeper {
             state.save_job_status(&name, &text, status.at)?;
         }
         for (name, journal) in journals {
-            let text = serde_json::to_string(&journal.status()).expect("a status is plain data");
+            let mut status = serde_json::to_value(journal.status()).expect("a status is plain data");
+            status["error"] =
+                self.captures.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned().into();
+            let text = status.to_string();
             state.save_job_status(&format!("{JOURNAL}{name}"), &text, now_micros())?;
         }
         Ok(())
@@ -73,12 +78,17 @@ pub const JOURNAL: &str = "journal ";
 
 impl Observer for Keeper {
     fn event(&self, event: &Event) {
-        let name = event.job().to_owned();
-        let mut jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
-        let status =
-            jobs.entry(name.clone()).or_insert_with(|| JobStatus { job: name, ..JobStatus::default() });
-        update(status, event);
-        drop(jobs);
+        if let Event::Capture { endpoint, error, .. } = event {
+            let mut captures = self.captures.lock().unwrap_or_else(PoisonError::into_inner);
+            match error {
+                Some(error) => captures.insert(endpoint.clone(), error.clone()),
+                None => captures.remove(endpoint),
+            };
+        } else if let Some(name) = event.job().map(str::to_owned) {
+            let mut jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
+            let new = || JobStatus { job: name.clone(), ..JobStatus::default() };
+            update(jobs.entry(name.clone()).or_insert_with(new), event);
+        }
         self.next.event(event);
     }
 }
@@ -99,6 +109,9 @@ fn update(status: &mut JobStatus, event: &Event) {
         }
         Event::Conflict { .. } => status.conflicts += 1,
         Event::Retrying { error, .. } | Event::Failed { error, .. } => status.error = Some(error.clone()),
-        Event::TablePlanned { .. } | Event::TableDone { .. } | Event::Verified { .. } => {}
+        Event::TablePlanned { .. }
+        | Event::TableDone { .. }
+        | Event::Verified { .. }
+        | Event::Capture { .. } => {}
     }
 }

@@ -136,6 +136,35 @@ async fn a_single_batch_above_the_limit_is_taken_by_an_empty_journal() {
 }
 
 #[tokio::test]
+async fn a_transaction_above_the_limit_is_taken_whole_when_it_is_all_there_is() {
+    let place = Place::new();
+    let journal = place.open_with(JournalOptions { max_bytes: 100_000, ..JournalOptions::default() });
+    let mut maker = Maker::new();
+    let mut reader = journal.reader("job", 0).unwrap();
+    journal.append(maker.transaction(100).take()).await.unwrap();
+    journal.append(maker.transaction(1).begin().rows(100).take()).await.unwrap();
+    let piece = loop {
+        let piece = maker.rows(100).take();
+        if journal.append(piece.clone()).await.is_err() {
+            break piece;
+        }
+    };
+    journal.confirm("job", 2);
+    journal.append(piece).await.unwrap();
+    for _ in 0..50 {
+        journal.append(maker.rows(100).take()).await.unwrap();
+    }
+    assert!(journal.status().full && journal.status().bytes > 100_000);
+    journal.append(maker.commit().take()).await.unwrap();
+    Checker::default().read_to(&mut reader, 3).await;
+    let next = maker.transaction(100).take();
+    assert!(journal.append(next.clone()).await.is_err(), "the limit holds again");
+    journal.confirm("job", 3);
+    journal.append(next).await.unwrap();
+    assert!(!journal.status().full);
+}
+
+#[tokio::test]
 async fn what_is_too_old_is_kept_and_told() {
     let place = Place::new();
     let journal = place.open_with(JournalOptions { max_age: Duration::ZERO, ..JournalOptions::default() });

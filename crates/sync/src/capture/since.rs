@@ -1,62 +1,82 @@
-//! Since when each table of a source is captured, in the journal's sequence.
+//! Since when each table of a source is captured without a gap.
 //!
-//! A job that was taken out of the configuration and put back would find a journal without a gap in its numbers and without its tables' changes. So a table that
-//! leaves the capture and comes back is captured since then, and a job that stands before that is told.
+//! A job that was taken out of the configuration and put back would find a journal without a gap in its numbers and without its tables' changes; so would one
+//! whose table was replaced at the source by another of the same name. So every beginning of a table's capture has a number like no other, and what was
+//! copied under another number is told.
 
+use crate::checkpoint::CopiedTable;
+use crate::context::now_micros;
 use crate::{Result, SyncError};
-use std::collections::BTreeMap;
-use tidelock_journal::StateStore;
+use serde::{Deserialize, Serialize};
+use tidelock_journal::{Journal, StateStore};
 use tidelock_model::TableName;
 
-type Since = BTreeMap<String, u64>;
+/// The tables that a journal captures, each with the number of its beginning.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Since {
+    journal: String,
+    tables: Vec<(TableName, i64)>,
+}
 
 fn entry(endpoint: &str) -> String {
     format!("captured {endpoint}")
 }
 
-fn read(state: &StateStore, endpoint: &str) -> Result<Since> {
-    let Some(entry) = state.job_status(&entry(endpoint))? else { return Ok(Since::new()) };
-    serde_json::from_str(&entry.status).map_err(|e| {
+impl Since {
+    /// What was written down for this journal; nothing for a new one.
+    pub fn read(state: &StateStore, endpoint: &str, journal: &Journal) -> Result<Since> {
+        let fresh = || Since { journal: journal.id().to_owned(), tables: Vec::new() };
+        let Some(entry) = state.job_status(&entry(endpoint))? else { return Ok(fresh()) };
+        let since: Since = serde_json::from_str(&entry.status).map_err(|e| {
+            let message = format!(
+                "reading since when the tables of {endpoint} are captured: {e}; the state was changed by hand"
+            );
+            SyncError::stopped("TL-SYNC-STATE-UNREADABLE", message)
+        })?;
+        Ok(if since.journal == journal.id() { since } else { fresh() })
+    }
+
+    /// The number of a table's beginning; 0 for one that is not captured.
+    pub fn of(&self, table: &TableName) -> i64 {
+        self.tables.iter().find(|(t, _)| t == table).map_or(0, |(_, number)| *number)
+    }
+
+    /// Refuses tables that were not captured all the time since they were copied.
+    pub fn check(&self, copied: &[CopiedTable], job: &str, source: &str) -> Result<()> {
+        let late = |c: &&CopiedTable| c.since != self.of(&c.table);
+        let late: Vec<String> = copied.iter().filter(late).map(|c| c.table.to_string()).collect();
+        if late.is_empty() {
+            return Ok(());
+        }
         let message = format!(
-            "reading since when the tables of {endpoint} are captured: {e}; the state was changed by hand"
+            "{job} follows {source}, but {} {} not captured all the time since the copy; {} at the source may be missing: copy anew with \
+             `tidelock sync {job} --full --tables {}`",
+            late.join(", "),
+            if late.len() == 1 { "was" } else { "were" },
+            "what was changed there meanwhile, or with another table of that name,",
+            late.join(",")
         );
-        SyncError::stopped("TL-SYNC-STATE-UNREADABLE", message)
-    })
+        Err(SyncError::stopped("TL-SYNC-NOT-CAPTURED", message))
+    }
 }
 
-/// These tables are captured from now on, at `sequence` of the journal; those captured before keep their beginning, all others are forgotten.
-pub fn remember(state: &StateStore, endpoint: &str, tables: &[TableName], sequence: u64) -> Result<()> {
-    let before = read(state, endpoint)?;
-    let name = |t: &TableName| t.to_string();
-    let now: Since = tables
-        .iter()
-        .map(name)
-        .map(|t| (before.get(&t).copied().unwrap_or(sequence), t))
-        .map(|(s, t)| (t, s))
-        .collect();
-    let text = serde_json::to_string(&now).expect("a map of numbers is plain data");
-    state.save_job_status(&entry(endpoint), &text, 0)?;
-    Ok(())
-}
-
-/// Refuses to go on behind `sequence` with tables that were not captured all the time since.
-pub fn check(
+/// `tables` are captured from now on. Those captured before keep their beginning, but for those that had to be `added` to the capture at the source; all others
+/// are forgotten.
+pub fn remember(
     state: &StateStore,
     endpoint: &str,
+    journal: &Journal,
     tables: &[TableName],
-    sequence: u64,
-    job: &str,
+    added: &[TableName],
 ) -> Result<()> {
-    let since = read(state, endpoint)?;
-    let late = |t: &&TableName| since.get(&t.to_string()).is_none_or(|s| *s > sequence);
-    let late: Vec<String> = tables.iter().filter(late).map(ToString::to_string).collect();
-    if late.is_empty() {
-        return Ok(());
-    }
-    let message = format!(
-        "{job} stands at transaction {sequence} of {endpoint}, but {} {} not captured all the time since; copy anew with `tidelock sync {job} --full`",
-        late.join(", "),
-        if late.len() == 1 { "was" } else { "were" }
-    );
-    Err(SyncError::stopped("TL-SYNC-NOT-CAPTURED", message))
+    let before = Since::read(state, endpoint, journal)?;
+    let now = now_micros();
+    let begin = |t: &TableName| match before.of(t) {
+        known if known != 0 && !added.contains(t) => known,
+        _ => now,
+    };
+    let tables = tables.iter().map(|t| (t.clone(), begin(t))).collect();
+    let text = serde_json::to_string(&Since { tables, ..before }).expect("names and numbers are plain data");
+    state.save_job_status(&entry(endpoint), &text, 0)?;
+    Ok(())
 }

@@ -39,7 +39,7 @@ pub type Covers<'a> = dyn Fn(&Position, &str) -> Result<Coverage> + Send + Sync 
 /// The state of one flow's delivery between two commits.
 #[derive(Debug)]
 pub struct Assembler {
-    target_name: String,
+    target_mark: String,
     maps: Vec<Arc<TableMap>>,
     versions: Vec<(Arc<Table>, Option<Arc<TableMap>>)>,
     marks: Vec<TableMark>,
@@ -85,16 +85,16 @@ impl std::fmt::Debug for Skip {
 }
 
 impl Assembler {
-    /// For a flow to `target_name` that stands at `sequence`. Batches of `limit_rows` are applied together, `batches` of them may be committed together.
+    /// For a flow to the endpoint that marks its changes `target_mark`, that stands at `sequence`. Batches of `limit_rows` are applied together, `batches` of them may be committed together.
     pub fn new(
-        target_name: &str,
+        target_mark: &str,
         maps: Vec<Arc<TableMap>>,
         sequence: u64,
         limit_rows: usize,
         batches: usize,
     ) -> Assembler {
         Assembler {
-            target_name: target_name.to_owned(),
+            target_mark: target_mark.to_owned(),
             maps,
             versions: Vec::new(),
             marks: Vec::new(),
@@ -189,7 +189,7 @@ impl Assembler {
             return Ok(Step::Commit);
         }
         self.inside = true;
-        self.passing = self.skip_to.is_some() || origin == Some(&self.target_name);
+        self.passing = self.skip_to.is_some() || origin == Some(&self.target_mark);
         self.held.clear();
         if self.passing {
             return Ok(Step::Taken);

@@ -136,6 +136,10 @@ impl Observer for Screen {
                 eprintln!("{job}: {error}");
                 state.drawn = 0;
             }
+            Event::Capture { endpoint, error: Some(error), .. } if self.mode != Mode::Json => {
+                eprintln!("{endpoint}: {error}");
+                state.drawn = 0;
+            }
             _ => {}
         }
     }

@@ -103,6 +103,15 @@ fn sentence(event: &Event) -> Option<String> {
             Some(format!("{job}: {error}; trying again in {pause}"))
         }
         Event::Failed { job, error } => Some(format!("{job}: stopped: {error}")),
+        Event::Capture { endpoint, error, milliseconds } => {
+            let error = error.as_ref()?;
+            Some(match milliseconds.map(std::time::Duration::from_millis) {
+                Some(pause) => {
+                    format!("reading {endpoint}: {error}; trying again in {}", text::duration(pause))
+                }
+                None => format!("reading {endpoint}: stopped: {error}"),
+            })
+        }
         Event::Verified { table, matched, different, missing, extra, .. } => {
             Some(bars::verified(table, [*matched, *different, *missing, *extra]))
         }

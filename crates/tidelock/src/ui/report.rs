@@ -150,6 +150,9 @@ pub fn status(status: &Status, configured: &[String], colours: Colours) -> Strin
             line += &colours.yellow(", older than its limit");
         }
         lines.push(line);
+        if let Some(error) = journal["error"].as_str() {
+            lines.push(format!("  {} {error}", colours.red("error:")));
+        }
     }
     lines.join("\n")
 }

@@ -140,7 +140,7 @@ fn the_status_tells_every_job() {
         at: 0,
     };
     let journals =
-        [("shop".to_owned(), serde_json::json!({ "bytes": 5 << 20, "oldest_seconds": 90, "full": false }))]
+        [("shop".to_owned(), serde_json::json!({ "bytes": 5 << 20, "oldest_seconds": 90, "full": false, "error": "shop: slot gone" }))]
             .into();
     let status = Status { running: true, jobs: vec![job], journals };
     insta::assert_snapshot!(super::report::status(&status, &["a".into(), "b".into()], plain()), @r#"
@@ -152,6 +152,7 @@ fn the_status_tells_every_job() {
       error: crm: connection refused
     b: never ran
     journal of shop: 5.0 MiB, the oldest 1 min 30 s old
+      error: shop: slot gone
     "#);
 }
 

@@ -10,7 +10,7 @@
 //! plain client, and by `tidelock verify`. Chance is seeded: a failure tells the seed, `TIDELOCK_TEST_SEED` brings it back.
 
 use crate::service::{Service, failed, phase};
-use crate::sides::{DIGITS, config, fill, pair, rows, run_all};
+use crate::sides::{DIGITS, begin, config, fill, pair, rows, run_all};
 use crate::support::Place;
 use crate::writer::{BASE, Writer};
 use std::time::{Duration, Instant};
@@ -199,14 +199,19 @@ fn copied(service: &Service) -> u64 {
     service.sum("rows", |event| event["event"] == "rows")
 }
 
-/// One transaction of a million rows, by a client of its own.
+/// One transaction of a million rows, and of one in the table that is copied last, by a client of its own. The view that this table is read from may be
+/// opened while the transaction works: then only the stream brings the row.
 fn big_transaction(source: &Database) -> std::thread::JoinHandle<()> {
-    let url = source.url.clone();
+    let (url, kind) = (source.url.clone(), source.kind());
     std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let mut session = Session::connect(&url).await.unwrap();
-            session.execute(&fill("items", BIG.0, BIG.1)).await.unwrap();
+            for statement in
+                [begin(kind), "INSERT INTO held VALUES (2)", &fill("items", BIG.0, BIG.1), "COMMIT"]
+            {
+                session.execute(statement).await.unwrap();
+            }
         });
     })
 }
@@ -234,6 +239,7 @@ async fn same_rows(source: &Database, target: &Database) {
         BIG.0
     );
     let whole = [
+        "SELECT id FROM held ORDER BY id".to_owned(),
         "SELECT id, name FROM customers ORDER BY id".to_owned(),
         "SELECT id, customer_id, amount FROM orders ORDER BY id".to_owned(),
         format!("SELECT id, note, qty FROM items WHERE id < {} OR id >= {end} ORDER BY id", BIG.0),

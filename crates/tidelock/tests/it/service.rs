@@ -124,4 +124,5 @@ pub fn phase(name: &str) -> impl Fn(&Value) -> bool {
 /// A line that tells that a part gave up.
 pub fn failed(event: &Value) -> bool {
     event["event"] == "failed"
+        || (event["event"] == "capture" && !event["error"].is_null() && event["milliseconds"].is_null())
 }

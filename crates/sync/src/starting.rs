@@ -1,0 +1,294 @@
+//! Starting jobs: looking at both ends, one capture for each source, one flow for each direction.
+
+use crate::capture::{Beginning, Capture, Reached};
+use crate::checkpoint::Progress;
+use crate::context::pause;
+use crate::deliver::reader_name;
+use crate::deliver::settle::{Arrived, Opposite};
+use crate::engine::{Engine, SyncOptions};
+use crate::flow::FlowRun;
+use crate::job::{Job, Route};
+use crate::observe::{Observer, Part};
+use crate::planning::{self, Planning};
+use crate::running::{Captured, Ended, Running};
+use crate::status::Keeper;
+use crate::{Judgement, Result, SyncError};
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tidelock_endpoint::ServerIdentity;
+use tidelock_journal::{Journal, StateLock, StateOptions, StateStore};
+use tidelock_model::{Position, TableName};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+/// What becomes of a job of which an endpoint does not answer at the start.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Away {
+    /// Nothing is started.
+    Refused,
+    /// The others are started without it.
+    LeftOut,
+}
+
+impl Engine {
+    /// Starts `jobs`; returns those that were left out because an endpoint is away, each with the error.
+    pub(crate) async fn start<'j>(
+        &self,
+        jobs: &[&'j Job],
+        options: &SyncOptions,
+        away: Away,
+        cancel: &CancellationToken,
+    ) -> Result<(Running, Vec<(&'j Job, SyncError)>)> {
+        std::fs::create_dir_all(&self.state).map_err(|e| {
+            SyncError::stopped(
+                "TL-SYNC-STATE",
+                format!("making the state directory {}: {e}", self.state.display()),
+            )
+        })?;
+        let lock = StateLock::acquire(&self.state)?;
+        let state = Arc::new(StateStore::open(&self.state.join("state.db"), StateOptions::default())?);
+        let keeper = Arc::new(Keeper::new(self.observer.clone()));
+        let observer: Arc<dyn Observer> = keeper.clone();
+        let stop = cancel.child_token();
+        let (mut plannings, mut left_out) = (Vec::new(), Vec::new());
+        for job in jobs {
+            match self.made_ready(job, &stop).await {
+                Ok(planned) => plannings.extend(planned),
+                Err(error) if away == Away::LeftOut && error.judge() != Judgement::Stop => {
+                    left_out.push((*job, error));
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        let (captures, flows) = (BTreeMap::new(), Vec::new());
+        let mut running =
+            Running { stop, captures, flows, tasks: JoinSet::new(), observer: observer.clone(), lock };
+        for planning in &plannings {
+            if !running.captures.contains_key(&planning.flow.source) {
+                self.start_capture(&mut running, planning, &plannings, options, &state).await?;
+            }
+        }
+        let arrivals: Vec<_> = plannings.iter().map(|_| watch::channel(None).0).collect();
+        let opposites: Vec<_> =
+            plannings.iter().map(|p| opposite(p, &plannings, &arrivals, &running)).collect();
+        for ((planning, delivered), opposite) in plannings.into_iter().zip(arrivals).zip(opposites) {
+            start_flow(&mut running, planning, (delivered, opposite), options, &state, &observer);
+        }
+        let journals = running.captures.iter().map(|(name, c)| (name.clone(), c.journal.clone())).collect();
+        tokio::spawn(save_status(keeper, state, journals, running.stop.clone()));
+        Ok((running, left_out))
+    }
+
+    /// Tries, with growing pauses, until one of the jobs that were left out could start, or until asked to stop.
+    pub(crate) async fn until_one_answers(
+        &self,
+        mut away: Vec<(&Job, SyncError)>,
+        observer: &dyn Observer,
+        stop: &CancellationToken,
+    ) {
+        let mut attempts = vec![0; away.len()];
+        loop {
+            for ((job, error), attempt) in away.iter_mut().zip(&mut attempts) {
+                let failed = std::mem::replace(error, SyncError::Cancelled);
+                match pause(Part::Job(&job.name), failed, attempt, observer, stop).await {
+                    Err(SyncError::Cancelled) => return,
+                    // It answers, and refuses: starting tells why.
+                    Err(_) => return,
+                    Ok(()) => {}
+                }
+                match self.ready(job, stop).await {
+                    Err(again) if again.judge() != Judgement::Stop => *error = again,
+                    _ => return,
+                }
+            }
+        }
+    }
+
+    async fn made_ready(&self, job: &Job, cancel: &CancellationToken) -> Result<Vec<Planning>> {
+        self.make_missing_sides(job, cancel).await?;
+        self.ready(job, cancel).await
+    }
+
+    /// A two-way job may begin with one side empty: its tables are made there first, so that they can be captured at once.
+    async fn make_missing_sides(&self, job: &Job, cancel: &CancellationToken) -> Result<()> {
+        if let Route::OneWay { .. } = job.route {
+            return Ok(());
+        }
+        for planning in self.ready(job, cancel).await? {
+            let (flow, context) = (&planning.flow, &planning.context);
+            let at = SyncError::at(&flow.target);
+            let mut target = context.target.target(&flow.job).await.map_err(&at)?;
+            let tables: Vec<_> = flow.tables.iter().map(|t| t.target.clone()).collect();
+            target.prepare(context.source.capabilities().engine, &tables).await.map_err(&at)?;
+        }
+        Ok(())
+    }
+
+    async fn start_capture(
+        &self,
+        running: &mut Running,
+        planning: &Planning,
+        all: &[Planning],
+        options: &SyncOptions,
+        state: &Arc<StateStore>,
+    ) -> Result<()> {
+        let name = &planning.flow.source;
+        let endpoint = self.endpoint(name)?.clone();
+        let same: Vec<&Planning> = all.iter().filter(|p| p.flow.source == *name).collect();
+        let mut tables: Vec<TableName> = same.iter().flat_map(|p| p.flow.source_tables()).collect();
+        tables.extend(self.tables_of_others(name, &same).await?);
+        tables.sort();
+        tables.dedup();
+        let path = self.state.join("journal").join(format!("{name}.db"));
+        // Whoever reads this source is copied anew: what was captured before, and whether it can still be read, matters no more.
+        let runs = |job: &str| same.iter().any(|p| p.flow.job == job);
+        let anew = options.everything() && self.readers(name).iter().all(|(job, _)| runs(job));
+        if anew {
+            Journal::remove(&path)?;
+        }
+        let journal = Journal::open(&path, self.journal)?;
+        self.forget_strangers(name, &journal);
+        let beginning = match journal.origin()? {
+            None if anew => Beginning::End,
+            None => oldest(&same).await?.map_or(Beginning::Capture, |(at, server)| Beginning::At(at, server)),
+            Some(_) => Beginning::Capture,
+        };
+        let (sender, reached) = watch::channel(Reached::default());
+        let kind = planning.context.capture;
+        let capture = Capture {
+            endpoint: endpoint.clone(),
+            kind,
+            tables,
+            journal: journal.clone(),
+            beginning,
+            state: state.clone(),
+            observer: running.observer.clone(),
+            reached: sender,
+        };
+        let stop = running.stop.child_token();
+        let (cancel, source) = (stop.clone(), name.clone());
+        running.tasks.spawn(async move { Ended::Capture(source, capture.run(&cancel).await) });
+        running.captures.insert(name.clone(), Captured { endpoint, kind, journal, reached, stop });
+        Ok(())
+    }
+
+    /// What other jobs of the configuration want from this source: the capture is theirs too, whether or not they run now.
+    async fn tables_of_others(&self, source: &str, running: &[&Planning]) -> Result<Vec<TableName>> {
+        let mut tables = Vec::new();
+        for job in self.jobs.iter().filter(|j| !running.iter().any(|p| p.flow.job == j.name)) {
+            if job.route.directions().iter().any(|(from, _)| *from == source) {
+                tables.extend(planning::tables_of(job, self.endpoint(source)?).await?);
+            }
+        }
+        Ok(tables)
+    }
+
+    /// The flows of the configuration that read a source: each job with its target.
+    fn readers(&self, source: &str) -> Vec<(&str, &str)> {
+        let mut all = Vec::new();
+        for job in &self.jobs {
+            let ways = job.route.directions().into_iter().filter(|(from, _)| *from == source);
+            all.extend(ways.map(|(_, to)| (job.name.as_str(), to)));
+        }
+        all
+    }
+
+    /// A job that left the configuration holds the journal no more: its tables are not captured any more, so that it could not go on anyway.
+    fn forget_strangers(&self, source: &str, journal: &Journal) {
+        let known: Vec<String> = self.readers(source).iter().map(|(job, to)| reader_name(job, to)).collect();
+        for reader in journal.status().readers.iter().filter(|r| !known.contains(&r.name)) {
+            tracing::info!(
+                reader = reader.name,
+                source,
+                "is not in the configuration any more: its place in the journal is given up"
+            );
+            journal.forget_reader(&reader.name);
+        }
+    }
+}
+
+/// The other direction of a two-way job.
+fn opposite(
+    planning: &Planning,
+    all: &[Planning],
+    arrivals: &[watch::Sender<Option<Arrived>>],
+    running: &Running,
+) -> Option<Opposite> {
+    let flow = &planning.flow;
+    let other = all.iter().position(|p| p.flow.job == flow.job && p.flow.source == flow.target)?;
+    let reached = running.captures.get(&flow.target)?.reached.clone();
+    Some(Opposite { arrived: arrivals[other].subscribe(), reached })
+}
+
+fn start_flow(
+    running: &mut Running,
+    mut planning: Planning,
+    (delivered, opposite): (watch::Sender<Option<Arrived>>, Option<Opposite>),
+    options: &SyncOptions,
+    state: &Arc<StateStore>,
+    observer: &Arc<dyn Observer>,
+) {
+    let source = &running.captures[&planning.flow.source];
+    let asked =
+        |t: &TableName| options.tables.is_empty() || options.tables.iter().any(|p| crate::job::matches(p, t));
+    let again = planning.flow.source_tables().into_iter().filter(|t| options.full && asked(t)).collect();
+    planning.context.observer = observer.clone();
+    planning.context.cancel = source.stop.child_token();
+    let watch = delivered.subscribe();
+    let run = FlowRun {
+        journal: source.journal.clone(),
+        state: state.clone(),
+        reached: source.reached.clone(),
+        delivered,
+        opposite,
+        again: Mutex::new(again),
+        context: planning.context,
+    };
+    running.flows.push((planning.flow.source, watch));
+    let job = planning.flow.job;
+    running.tasks.spawn(async move { Ended::Flow(job, run.run().await) });
+}
+
+/// Writes the status down every second, and once more at the end.
+async fn save_status(
+    keeper: Arc<Keeper>,
+    state: Arc<StateStore>,
+    journals: Vec<(String, Journal)>,
+    stop: CancellationToken,
+) {
+    loop {
+        let stopped = tokio::time::timeout(Duration::from_secs(1), stop.cancelled()).await.is_ok();
+        if let Err(error) = keeper.save(&state, &journals) {
+            tracing::warn!(%error, "writing the status");
+        }
+        if stopped {
+            return;
+        }
+    }
+}
+
+/// The oldest position at which a job of this source stands, for a journal that begins anew.
+async fn oldest(plannings: &[&Planning]) -> Result<Option<(Position, ServerIdentity)>> {
+    let mut oldest: Option<(Position, ServerIdentity)> = None;
+    for planning in plannings {
+        let (flow, context) = (&planning.flow, &planning.context);
+        let at = SyncError::at(&flow.target);
+        let mut target = context.target.target(&flow.job).await.map_err(&at)?;
+        let Some(state) = Progress::read(&target.checkpoints().await.map_err(&at)?)?.stream else { continue };
+        let Some(server) = &state.server else { continue };
+        let older = match &oldest {
+            Some((position, _)) => {
+                context.source.compare(&state.position, position).map_err(SyncError::at(&flow.source))?
+                    == Ordering::Less
+            }
+            None => true,
+        };
+        if older {
+            oldest = Some((state.position.clone(), server.into()));
+        }
+    }
+    Ok(oldest)
+}
