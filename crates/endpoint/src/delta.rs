@@ -26,6 +26,8 @@ pub struct Delta<'a> {
     pub updates: Vec<Update<'a>>,
     /// Whole rows that replace what is there under their key, or are added.
     pub upserts: Vec<Image<'a>>,
+    /// So many of `upserts`, at their end, are new at the source: most likely they are not there yet. Only a hint of the fastest way.
+    pub fresh: usize,
     /// Whole rows that must not be there yet (two-way jobs): one that is there is left alone and counted in `Applied::present`.
     pub inserts: Vec<Image<'a>>,
 }
@@ -39,6 +41,7 @@ impl<'a> Delta<'a> {
             deletes: Vec::new(),
             updates: Vec::new(),
             upserts: Vec::new(),
+            fresh: 0,
             inserts: Vec::new(),
         }
     }

@@ -12,21 +12,25 @@ use crate::catalog::{Layout, Which, describe, describe_one};
 use crate::config::Config;
 use crate::connect::{Purpose, Session, literal, quoted};
 use crate::error::{codec, from_driver, precondition, protocol};
-use crate::load::MyLoader;
+use crate::load::{MyLoader, load_data};
 use crate::merge;
 use crate::read::{Reading, by_key};
 use crate::schema;
 use crate::statements::{Counts, Script, Writer};
 use async_trait::async_trait;
 use mysql_async::prelude::Queryable;
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
-use tidelock_endpoint::{Applied, Checkpoint, Delta, EndpointError, ErrorKind, Loader, Merged, Target};
-use tidelock_model::{Rows, Table, TableName};
+use tidelock_endpoint::{Applied, Checkpoint, Delta, EndpointError, ErrorKind, Loader, Merged, Target, WriteMode};
+use tidelock_model::{Image, Rows, Table, TableName};
 
 /// Statements are kept below this, and below half of what the server takes.
 const SCRIPT_BYTES: usize = 1 << 20;
+
+/// So many new rows are worth a LOAD DATA of their own, which takes more round trips.
+const MANY: usize = 100;
 
 /// Tables as they are, looked up once in a session.
 #[derive(Default)]
@@ -130,6 +134,8 @@ pub(crate) struct MyTarget {
     job: String,
     marker: Marker,
     known: Known,
+    /// The server takes LOAD DATA LOCAL.
+    local: bool,
     /// The beginning of the transaction, not sent yet.
     pending: Option<String>,
 }
@@ -139,6 +145,7 @@ impl MyTarget {
         let session = Session::connect(config, Purpose::Write).await?;
         Ok(MyTarget {
             config: config.clone(),
+            local: session.server.local_infile,
             session,
             job: job.to_owned(),
             marker: Marker::new(job),
@@ -206,6 +213,22 @@ impl MyTarget {
             }
         }
         Ok(())
+    }
+
+    /// Loads rows that are most likely not there yet. False when not every one of them arrived as it is: LOCAL only warns then, and they have to
+    /// come as upserts, over what it did.
+    async fn bring(&mut self, reading: &Reading, rows: &[Image<'_>]) -> Result<bool> {
+        self.send_pending().await?;
+        match load_data(&mut self.session, reading, WriteMode::Insert, rows).await {
+            Ok(Some(arrived)) => Ok(arrived == rows.len() as u64 && self.session.conn.get_warnings() == 0),
+            Ok(None) => {
+                self.local = false;
+                Ok(false)
+            }
+            // The statement alone was rolled back, and others tell better what is wrong with a row.
+            Err(error) if error.kind == ErrorKind::Row => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     async fn send_pending(&mut self) -> Result<()> {
@@ -285,11 +308,23 @@ impl Target for MyTarget {
                     format!("table {} has no key: its rows cannot be updated or deleted", delta.table.name);
                 return Err(precondition("TL-MY-NO-KEY", message));
             }
+            let mut delta = Cow::Borrowed(delta);
+            let fresh = delta.fresh >= MANY && !merge::needed(&reading, &delta.updates)?;
+            if fresh && self.local {
+                let (known, fresh) = delta.upserts.split_at(delta.upserts.len() - delta.fresh);
+                let others = Delta { upserts: known.to_vec(), fresh: 0, ..delta.clone().into_owned() };
+                Writer { reading: &reading, limit, scripts: &mut scripts }.delta(&others)?;
+                self.execute(std::mem::take(&mut scripts), &mut applied).await?;
+                if self.bring(&reading, fresh).await? {
+                    continue;
+                }
+                delta = Cow::Owned(Delta { upserts: fresh.to_vec(), ..Delta::new(delta.table) });
+            }
             if !merge::needed(&reading, &delta.updates)? {
-                Writer { reading: &reading, limit, scripts: &mut scripts }.delta(delta)?;
+                Writer { reading: &reading, limit, scripts: &mut scripts }.delta(&delta)?;
                 continue;
             }
-            Writer { reading: &reading, limit, scripts: &mut scripts }.removals(delta)?;
+            Writer { reading: &reading, limit, scripts: &mut scripts }.removals(&delta)?;
             self.execute(std::mem::take(&mut scripts), &mut applied).await?;
             self.send_pending().await?;
             let wanted = Merged::wanted(&reading.table, &delta.updates);
@@ -299,7 +334,7 @@ impl Target for MyTarget {
             let mut writer = Writer { reading: &reading, limit, scripts: &mut scripts };
             let rows = merged.rows.images().collect::<std::result::Result<Vec<_>, _>>().map_err(codec)?;
             writer.replace(&merged.keys, &rows)?;
-            writer.arrivals(delta)?;
+            writer.arrivals(&delta)?;
         }
         self.execute(scripts, &mut applied).await?;
         Ok(applied)

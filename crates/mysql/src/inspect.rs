@@ -39,11 +39,14 @@ pub(crate) async fn inspect(config: &Config, ask: &Ask) -> Result<Inspection> {
         ),
         Role::Source(CaptureKind::Log) => log(&mut session, &grants, false, &mut findings).await?,
         Role::TwoWaySource(CaptureKind::Log) => log(&mut session, &grants, true, &mut findings).await?,
-        Role::Target => target(&server, &grants, config, &mut findings),
+        Role::Target => {
+            target(&server, &grants, config, &mut findings);
+            triggers(&mut session, config, &layouts, &mut findings).await?;
+        }
     }
     for layout in &layouts {
         match ask.role {
-            Role::Target => target_table(layout, &grants, &mut findings),
+            Role::Target => target_table(layout, &mut findings),
             Role::SnapshotSource => source_table(layout, &grants, &server, false, &mut findings),
             Role::Source(_) | Role::TwoWaySource(_) => {
                 source_table(layout, &grants, &server, true, &mut findings)
@@ -335,7 +338,30 @@ fn target(server: &Server, grants: &Grants, config: &Config, findings: &mut Find
     }
 }
 
-fn target_table(layout: &Layout, _grants: &Grants, findings: &mut Findings) {
+/// They cannot be switched off for a session.
+async fn triggers(
+    session: &mut Session,
+    config: &Config,
+    layouts: &[Layout],
+    findings: &mut Findings,
+) -> Result<()> {
+    let sql = format!(
+        "SELECT EVENT_OBJECT_TABLE, TRIGGER_NAME FROM information_schema.TRIGGERS WHERE EVENT_OBJECT_SCHEMA = {}",
+        literal(&config.database)
+    );
+    for row in session.query("looking for triggers", &sql).await? {
+        let (table, trigger) = (row.string(0), row.string(1));
+        if layouts.iter().any(|l| l.table.name.schema.is_none() && l.table.name.name == table) {
+            let message = format!(
+                "the trigger {trigger} fires for our writes too; what it writes is there twice if the source's rows bring it already"
+            );
+            findings.warning("TL-MY-TRIGGER", &table, message, format!("DROP TRIGGER {}", quoted(&trigger)));
+        }
+    }
+    Ok(())
+}
+
+fn target_table(layout: &Layout, findings: &mut Findings) {
     let subject = layout.table.name.to_string();
     engine(layout, &subject, "rows and checkpoint are not written together", findings);
     for index in &layout.special_indexes {

@@ -17,7 +17,7 @@ use futures_util::{StreamExt, stream};
 use mysql_async::prelude::Queryable;
 use std::sync::Arc;
 use tidelock_endpoint::{Checkpoint, Delta, EndpointError, ErrorKind, Loader, WriteMode};
-use tidelock_model::{Rows, Slot, Table};
+use tidelock_model::{Image, Rows, Slot, Table};
 
 /// Loads one chunk at a time.
 pub(crate) struct MyLoader {
@@ -32,28 +32,17 @@ pub(crate) struct MyLoader {
 
 impl MyLoader {
     pub fn new(config: &Config, session: Session, job: &str) -> MyLoader {
-        let local = session.server.local_infile;
-        let database = config.database.clone();
-        MyLoader { database, session, marker: Marker::new(job), known: Known::default(), local, open: None }
+        let (database, local) = (config.database.clone(), session.server.local_infile);
+        MyLoader { database, local, session, marker: Marker::new(job), known: Known::default(), open: None }
     }
 
     async fn load_data(&mut self, reading: &Reading, mode: WriteMode, rows: &Rows) -> Result<()> {
+        let images = rows.images().collect::<std::result::Result<Vec<_>, _>>().map_err(error::codec)?;
         let doing = format!("loading {}", reading.table.name);
-        let file = fields(reading, rows)?;
-        self.session
-            .conn
-            .set_infile_handler(async move { Ok(stream::iter(packets(Bytes::from(file))).boxed()) });
-        let sent = self.session.conn.query_drop(load_statement(reading, mode)).await;
-        // 1148 and 3948: LOCAL is off after all; 4166 at MariaDB.
-        if let Err(error) = &sent
-            && matches!(server_code(error), Some(1148 | 3948 | 4166))
-        {
-            tracing::debug!(error = %error, "LOAD DATA LOCAL is refused, loading by statements");
+        let Some(affected) = load_data(&mut self.session, reading, mode, &images).await? else {
             self.local = false;
             return self.statements(reading, mode, rows).await;
-        }
-        sent.map_err(|e| from_driver(&doing, e))?;
-        let affected = self.session.conn.affected_rows();
+        };
         if self.session.conn.get_warnings() > 0 {
             self.warned(&doing).await?;
         }
@@ -90,6 +79,28 @@ impl MyLoader {
     }
 }
 
+/// Sends rows with LOAD DATA LOCAL; how many were affected, or none when the server does not take it after all.
+pub(crate) async fn load_data(
+    session: &mut Session,
+    reading: &Reading,
+    mode: WriteMode,
+    rows: &[Image<'_>],
+) -> Result<Option<u64>> {
+    let file = fields(reading, rows)?;
+    session
+        .conn
+        .set_infile_handler(async move { Ok(stream::iter(packets(Bytes::from(file))).boxed()) });
+    match session.conn.query_drop(load_statement(reading, mode)).await {
+        Ok(()) => Ok(Some(session.conn.affected_rows())),
+        // 1148 and 3948: LOCAL is off after all; 4166 at MariaDB.
+        Err(error) if matches!(server_code(&error), Some(1148 | 3948 | 4166)) => {
+            tracing::debug!(error = %error, "LOAD DATA LOCAL is refused, loading by statements");
+            Ok(None)
+        }
+        Err(error) => Err(from_driver(&format!("loading {}", reading.table.name), error)),
+    }
+}
+
 /// No packet may be larger than the server takes, whatever the rows are.
 fn packets(file: Bytes) -> impl Iterator<Item = std::io::Result<Bytes>> {
     const PACKET: usize = 256 << 10;
@@ -97,11 +108,11 @@ fn packets(file: Bytes) -> impl Iterator<Item = std::io::Result<Bytes>> {
 }
 
 /// The rows as LOAD DATA reads them.
-fn fields(reading: &Reading, rows: &Rows) -> Result<Vec<u8>> {
-    let mut file = Vec::with_capacity(rows.bytes() + rows.len() * 8);
-    for image in rows.images() {
+fn fields(reading: &Reading, rows: &[Image<'_>]) -> Result<Vec<u8>> {
+    let mut file = Vec::with_capacity(rows.iter().map(|r| r.as_bytes().len() + 8).sum());
+    for image in rows {
         let mut first = true;
-        for (i, slot) in image.map_err(error::codec)?.slots().enumerate() {
+        for (i, slot) in image.slots().enumerate() {
             let place =
                 *reading.places.get(i).ok_or_else(|| protocol("a row has more columns than its table"))?;
             let Slot::Value(value) = slot.map_err(error::codec)? else {

@@ -7,6 +7,7 @@ use crate::Result;
 use crate::catalog::{Layout, Which, describe};
 use crate::config::Config;
 use crate::connect::{Purpose, Session};
+use crate::copy;
 use crate::error::{self, codec, from_driver, protocol};
 use crate::load::PgLoader;
 use crate::names::{literal, quoted, sql_name};
@@ -16,13 +17,17 @@ use crate::schema;
 use crate::statements::{Count, Script, Writer, key_moves};
 use crate::transaction::{begin, commit};
 use async_trait::async_trait;
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 use tidelock_endpoint::{Applied, Checkpoint, Delta, Loader, Merged, Target};
-use tidelock_model::{Rows, Table, TableName};
+use tidelock_model::{Image, Rows, Table, TableName};
 
 /// Scripts are sent once they are this long.
 const SCRIPT_BYTES: usize = 1 << 20;
+
+/// So many new rows are worth a COPY of their own, which takes more round trips.
+const MANY: usize = 100;
 
 /// Writes one endpoint.
 pub(crate) struct PgTarget {
@@ -115,6 +120,31 @@ impl PgTarget {
 
     async fn execute(&mut self, script: Script, applied: &mut Applied) -> Result<()> {
         self.attempt(script, applied).await?.map_err(|e| from_driver("applying changes", e))
+    }
+
+    /// Copies rows that are most likely not there yet straight into their table, behind what stands in the script. False when the server refuses that, whatever
+    /// the reason: they have to come as upserts, which tell better what is wrong.
+    async fn bring(
+        &mut self,
+        reading: &Reading,
+        rows: &[Image<'_>],
+        script: &mut Script,
+        applied: &mut Applied,
+    ) -> Result<bool> {
+        let mut lines = Vec::new();
+        rows.iter().try_for_each(|row| copy::line(reading, *row, &mut lines))?;
+        script.statement("SAVEPOINT tidelock");
+        self.execute(std::mem::take(script), applied).await?;
+        match copy::send(&self.session, reading, lines).await {
+            Ok(arrived) if arrived == rows.len() as u64 => {}
+            Err(error) if error.as_db_error().is_none() => return Err(from_driver("applying changes", error)),
+            Ok(_) | Err(_) => {
+                script.statement("ROLLBACK TO SAVEPOINT tidelock");
+                return Ok(false);
+            }
+        }
+        script.statement("RELEASE SAVEPOINT tidelock");
+        Ok(true)
     }
 
     /// A delta whose rows may pass unique values to each other. Mostly they do not; where one meets a value that another still holds, all of the rows go
@@ -226,12 +256,22 @@ impl Target for PgTarget {
         let mut applied = Applied::default();
         for delta in deltas {
             let reading = self.known.reading(&self.session, delta.table).await?;
-            if may_exchange(&reading, delta)? {
+            let mut delta = Cow::Borrowed(delta);
+            let fresh = delta.fresh >= MANY && (delta.fresh == delta.rows() || !may_exchange(&reading, &delta)?);
+            if fresh {
+                let (known, fresh) = delta.upserts.split_at(delta.upserts.len() - delta.fresh);
+                Writer { reading: &reading, script: &mut script }.with_upserts(&delta, known)?;
+                if self.bring(&reading, fresh, &mut script, &mut applied).await? {
+                    continue;
+                }
+                delta = Cow::Owned(Delta { upserts: fresh.to_vec(), ..Delta::new(delta.table) });
+            }
+            if may_exchange(&reading, &delta)? {
                 self.execute(std::mem::take(&mut script), &mut applied).await?;
-                self.exchange(&reading, delta, &mut applied).await?;
+                self.exchange(&reading, &delta, &mut applied).await?;
                 continue;
             }
-            Writer { reading: &reading, script: &mut script }.delta(delta)?;
+            Writer { reading: &reading, script: &mut script }.delta(&delta)?;
             if script.sql.len() >= SCRIPT_BYTES {
                 self.execute(std::mem::take(&mut script), &mut applied).await?;
             }

@@ -25,6 +25,7 @@ mod changes;
 mod chunks;
 mod config;
 mod connect;
+mod copy;
 mod decode;
 mod defaults;
 mod encode;

@@ -1,10 +1,9 @@
 //! Loading chunks: COPY, straight into an empty table, or into a staging table whose rows then replace what is there.
 
 use crate::Result;
-use crate::arrays::refused;
 use crate::config::Config;
 use crate::connect::{Purpose, Session};
-use crate::encode::{Form, put};
+use crate::copy;
 use crate::error::{self, codec, from_driver, protocol};
 use crate::names::quoted;
 use crate::reading::{Known, Reading};
@@ -15,7 +14,7 @@ use futures_util::SinkExt;
 use std::pin::Pin;
 use std::sync::Arc;
 use tidelock_endpoint::{Checkpoint, Loader, WriteMode};
-use tidelock_model::{Rows, Slot, Table};
+use tidelock_model::{Rows, Table};
 use tokio_postgres::CopyInSink;
 
 const STAGE: &str = "pg_temp.tidelock_stage";
@@ -49,12 +48,6 @@ impl Open {
         format!("loading {}", self.reading.table.name)
     }
 
-    /// The columns that are written.
-    fn columns(&self) -> String {
-        let written = (0..self.reading.places.len()).filter(|i| !self.reading.generated(*i));
-        written.map(|i| quoted(&self.reading.table.columns[i].name)).collect::<Vec<_>>().join(", ")
-    }
-
     fn destination(&self) -> String {
         match self.mode {
             WriteMode::Insert => crate::names::sql_name(&self.reading.table.name),
@@ -67,7 +60,7 @@ impl Open {
     }
 
     fn insert(&self) -> String {
-        let (into, columns) = (crate::names::sql_name(&self.reading.table.name), self.columns());
+        let (into, columns) = (crate::names::sql_name(&self.reading.table.name), copy::columns(&self.reading));
         format!("INSERT INTO {into} ({columns}) OVERRIDING SYSTEM VALUE SELECT {columns} FROM {STAGE}")
     }
 
@@ -110,35 +103,6 @@ impl Open {
         }
     }
 
-    /// A row as a line of COPY's text format.
-    fn line(&self, image: tidelock_model::Image<'_>, out: &mut Vec<u8>) -> Result<()> {
-        let mut first = true;
-        for (i, slot) in image.slots().enumerate() {
-            let place = *self
-                .reading
-                .places
-                .get(i)
-                .ok_or_else(|| protocol("a row has more columns than its table"))?;
-            let Slot::Value(value) = slot.map_err(codec)? else {
-                let name = &self.reading.table.columns[i].name;
-                return Err(protocol(format!(
-                    "a row of {} comes without its column {name}",
-                    self.reading.table.name
-                )));
-            };
-            if self.reading.generated(i) {
-                continue;
-            }
-            if !std::mem::take(&mut first) {
-                out.push(b'\t');
-            }
-            put(&self.reading.layout.columns[place], &value, Form::Copy, out)
-                .map_err(|refusal| refused(&self.reading, i, &value, &refusal.0))?;
-        }
-        out.push(b'\n');
-        Ok(())
-    }
-
     async fn finish(&mut self) -> Result<()> {
         let Some(mut copy) = self.copy.take() else { return Ok(()) };
         let arrived = copy.as_mut().finish().await.map_err(|e| from_driver(&self.doing(), e))?;
@@ -169,7 +133,7 @@ impl Loader for PgLoader {
         let open = Open { reading, mode, copy: None, rows: 0 };
         if mode == WriteMode::Upsert {
             // Of the columns that are written, and without what binds the others.
-            let (columns, like) = (open.columns(), crate::names::sql_name(&table.name));
+            let (columns, like) = (copy::columns(&open.reading), crate::names::sql_name(&table.name));
             sql += &format!(
                 "CREATE TEMPORARY TABLE tidelock_stage ON COMMIT DROP AS SELECT {columns} FROM {like} WITH NO DATA"
             );
@@ -184,12 +148,12 @@ impl Loader for PgLoader {
         let doing = open.doing();
         let failed = |e| from_driver(&doing, e);
         if open.copy.is_none() && !rows.is_empty() {
-            let sql = format!("COPY {} ({}) FROM STDIN", open.destination(), open.columns());
+            let sql = format!("COPY {} ({}) FROM STDIN", open.destination(), copy::columns(&open.reading));
             open.copy = Some(Box::pin(self.session.client.copy_in(&sql).await.map_err(failed)?));
         }
         let mut lines = Vec::with_capacity(PIECE + PIECE / 8);
         for image in rows.images() {
-            open.line(image.map_err(codec)?, &mut lines)?;
+            copy::line(&open.reading, image.map_err(codec)?, &mut lines)?;
             open.rows += 1;
             if lines.len() >= PIECE
                 && let Some(copy) = &mut open.copy

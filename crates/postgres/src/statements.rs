@@ -60,9 +60,14 @@ pub(crate) struct Writer<'r> {
 impl Writer<'_> {
     /// The whole delta, in the order that the contract asks for.
     pub fn delta(&mut self, delta: &Delta<'_>) -> Result<()> {
+        self.with_upserts(delta, &delta.upserts)
+    }
+
+    /// The same with only these of its upserts.
+    pub fn with_upserts(&mut self, delta: &Delta<'_>, upserts: &[Image<'_>]) -> Result<()> {
         self.removals(delta)?;
         self.updates(&delta.updates)?;
-        self.upserts(&delta.upserts)?;
+        self.upserts(upserts)?;
         self.inserts(&delta.inserts)
     }
 

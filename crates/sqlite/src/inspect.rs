@@ -62,9 +62,26 @@ fn look(db: &Connection, path: &Path, ask: &Ask, mut findings: Vec<Finding>) -> 
     for name in names {
         let Some(found) = catalogue::find(db, &name)? else { continue };
         of_table(&found, ask.role, followed, &mut findings);
+        if ask.role == Role::Target {
+            triggers(db, &name, &mut findings)?;
+        }
         tables.push(Arc::new(found.table));
     }
     Ok(Inspection { server, tables, findings })
+}
+
+/// Our own fire at a target too: they tell other jobs what was written there.
+fn triggers(db: &Connection, table: &str, findings: &mut Vec<Finding>) -> rusqlite::Result<()> {
+    let sql = "SELECT name FROM sqlite_schema WHERE type = 'trigger' AND tbl_name = ?1 AND name NOT LIKE 'tidelock\\_%' ESCAPE '\\'";
+    for name in db.prepare_cached(sql)?.query_map([table], |row| row.get::<_, String>(0))? {
+        let name = name?;
+        let message = format!(
+            "the trigger {name} fires for our writes too; what it writes is there twice if the source's rows bring it already"
+        );
+        let finding = Finding::new(Severity::Warning, "TL-SQLITE-TRIGGER", table, message);
+        findings.push(finding.remedy(format!("DROP TRIGGER {}", ident(&name))));
+    }
+    Ok(())
 }
 
 /// The file and its folder, as the file system shows them.

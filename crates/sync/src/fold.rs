@@ -286,17 +286,23 @@ impl Fold {
             let fold = &self.tables[*at];
             let (mut gone, mut come) = (Delta::new(&fold.map.target), Delta::new(&fold.map.target));
             gone.truncate = fold.truncate;
+            let mut fresh = Vec::new();
             for (number, entry) in fold.entries.iter().enumerate() {
                 match (&entry.after, choose(*at, number)) {
                     (_, Choice::Drop) => {}
                     (After::Gone, _) => gone.deletes.push(self.image(&entry.key)),
                     (After::Whole(row), Choice::Insert) => come.inserts.push(self.image(row)),
+                    (After::Whole(row), Choice::Write) if entry.before == Before::Absent && !self.single => {
+                        fresh.push(self.image(row));
+                    }
                     (After::Whole(row), Choice::Write) => come.upserts.push(self.image(row)),
                     (After::Some(set), _) => {
                         come.updates.push(Update { key: self.image(&entry.key), set: self.image(set) });
                     }
                 }
             }
+            come.fresh = fresh.len();
+            come.upserts.append(&mut fresh);
             if gone.truncate || gone.rows() > 0 {
                 going.push(gone);
             }

@@ -25,6 +25,7 @@ pub(crate) const CHECKS: &[Check] = &[
     check!("rows read in a transaction are whole, as it left them, and only those that are there", read),
     check!("a row that breaks a constraint is told as a row's fault, and the session goes on", row_fault),
     check!("many rows in one delta arrive", many_rows),
+    check!("rows that are said to be new arrive, also where some are there all the same", fresh_rows),
 ];
 
 async fn begun(stage: &Stage) -> Result<Box<dyn Target>> {
@@ -479,5 +480,25 @@ async fn many_rows(stage: Stage) -> Result<()> {
         })
     });
     ensure!(found.len() == 20_000 && right, "{} rows", found.len());
+    Ok(())
+}
+
+async fn fresh_rows(stage: Stage) -> Result<()> {
+    let stage = stage.with(&["orders"]).await?;
+    stage.sql("INSERT INTO orders VALUES (1, 'old', 1), (20000, 'old', 1)").await?;
+    let table = stage.table("orders").await?;
+    let mut target = begun(&stage).await?;
+    let note = "a note that takes some room";
+    for (first, last, there) in [(1, 20_000, 2), (20_001, 40_000, 0), (39_000, 40_100, 1001)] {
+        let rows: Vec<Vec<u8>> = (first..=last).map(|n| whole(n, note, n + there)).collect();
+        let delta = Delta { upserts: images(&rows), fresh: rows.len(), ..Delta::new(&table) };
+        target.apply(&[delta]).await?;
+    }
+    target.commit(&checkpoint("stream", "{}"), &[]).await?;
+    let found = stage.items("orders").await?;
+    ensure!(found.len() == 40_100, "{} rows", found.len());
+    for (id, there) in [(1, 2), (20_000, 2), (20_001, 0), (38_999, 0), (39_000, 1001), (40_100, 1001)] {
+        ensure!(found.get(&id) == Some(&row(note, id + there)), "row {id} is {:?}", found.get(&id));
+    }
     Ok(())
 }

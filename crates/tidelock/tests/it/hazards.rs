@@ -132,3 +132,53 @@ fn a_state_directory_from_a_backup_is_refused_until_everything_is_copied_anew() 
     place.run(&["sync", "--full"]).done();
     assert_eq!(rows(&place, "crm", "items"), rows(&place, "shop", "items"));
 }
+
+#[test]
+fn another_file_in_the_place_of_the_one_that_was_followed_is_refused_until_all_is_copied_anew() {
+    let place = place(ONE_WAY);
+    for end in ["", "-wal", "-shm"] {
+        let file = place.path(&format!("shop.db{end}"));
+        assert!(!file.exists() || std::fs::rename(&file, place.path(&format!("old.db{end}"))).is_ok());
+    }
+    sql(&place, "shop", "CREATE TABLE items (id INTEGER PRIMARY KEY, name TEXT, version INTEGER); INSERT INTO items VALUES (1, 'other', 1)");
+    for _ in 0..2 {
+        let ran = place.run(&["sync"]);
+        assert!(ran.code == 1 && ran.err.contains("sync --full"), "{}", ran.transcript());
+    }
+    sql(&place, "crm", "DELETE FROM items");
+    place.run(&["sync", "--full"]).done();
+    sql(&place, "shop", "INSERT INTO items VALUES (2, 'more', 1)");
+    place.run(&["sync"]).done();
+    assert_eq!(rows(&place, "crm", "items"), "1other 2more");
+}
+
+#[test]
+fn two_configurations_that_use_one_name_for_two_databases_do_not_take_each_others_changes_for_their_own() {
+    let first = place(ONE_WAY);
+    let (crm, archive) = (first.path("crm.db"), first.path("archive.db"));
+    let second = Place::with_config(&format!(
+        "endpoints: {{ crm: 'sqlite:{}', shop: 'sqlite:{}' }}\njobs:\n  on: {{ source: crm, target: shop, tables: [items] }}\n",
+        crm.display(),
+        archive.display()
+    ));
+    sql(&first, "archive", "SELECT 1");
+    second.run(&["sync"]).done();
+    sql(&first, "shop", "INSERT INTO items VALUES (4, 'four', 1)");
+    first.run(&["sync"]).done();
+    second.run(&["sync"]).done();
+    assert_eq!(rows(&first, "archive", "items"), rows(&first, "shop", "items"));
+}
+
+#[test]
+fn a_job_that_left_the_configuration_holds_the_journal_no_more() {
+    let config = ONE_WAY.to_owned() + "  left: { source: shop, target: crm, tables: [{ name: items, to: copies }] }\n";
+    let place = place(&config);
+    let readers = || {
+        let status = place.run(&["status", "--json"]).done().json().pop().unwrap();
+        status["journals"]["shop"]["readers"].as_array().unwrap().len()
+    };
+    assert_eq!(readers(), 2);
+    place.write("tidelock.yaml", ONE_WAY);
+    place.run(&["sync"]).done();
+    assert_eq!(readers(), 1);
+}

@@ -11,5 +11,6 @@ mod service;
 mod sides;
 mod sqlite;
 mod support;
+mod trouble;
 mod two_way;
 mod writer;

@@ -89,6 +89,21 @@ impl Service {
         assert_eq!(status.code(), Some(0), "{}", self.last_words());
     }
 
+    /// Waits until it ends by itself: its exit code, and what it complained of.
+    pub async fn ended(mut self) -> (i32, String) {
+        let began = Instant::now();
+        let status = loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                break status;
+            }
+            assert!(began.elapsed() < Duration::from_secs(60), "it does not end; {}", self.last_words());
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        };
+        self.join();
+        let told = self.told.lock().unwrap().iter().map(|e| format!("{e}\n")).collect::<String>();
+        (status.code().unwrap_or(-1), told + &self.complaint.lock().unwrap())
+    }
+
     fn join(&mut self) {
         for thread in self.threads.drain(..) {
             thread.join().unwrap();

@@ -1,0 +1,184 @@
+//! What goes wrong at a source while nobody looks: it is told, and what is told to be done mends it.
+
+use crate::service::Service;
+use crate::sides::{config, pair, rows, run_all};
+use crate::support::{Place, Ran};
+use std::net::{TcpListener, TcpStream};
+use std::time::Duration;
+use tidelock_testkit::{Database, Kind, server};
+
+const LONG: Duration = Duration::from_secs(60);
+const JOB: &str = "{ source: here, target: there, tables: [items] }";
+
+/// A table of two rows that was copied from one to the other.
+async fn copied(test: &str, from: Kind) -> Option<(Place, Database, Database)> {
+    let (here, there) = pair(test, from, Kind::Sqlite).await?;
+    run_all(&here, &["CREATE TABLE items (id integer PRIMARY KEY, name varchar(20))"]).await;
+    run_all(&here, &["INSERT INTO items VALUES (1, 'one'), (2, 'two')"]).await;
+    let place = Place::with_config(&config(&here, &there, JOB));
+    place.run(&["sync"]).done();
+    Some((place, here, there))
+}
+
+fn refused(ran: &Ran, code: &str) {
+    assert!(ran.code == 1 && ran.err.contains(code), "{code} is expected: {}", ran.transcript());
+}
+
+async fn equal(here: &Database, there: &Database) {
+    let sql = "SELECT * FROM items ORDER BY id";
+    assert_eq!(rows(there, sql).await, rows(here, sql).await);
+}
+
+/// Copied anew it is equal, and it goes on from there.
+async fn healed(place: &Place, here: &Database, there: &Database) {
+    place.run(&["sync", "--full"]).done();
+    equal(here, there).await;
+    here.execute("UPDATE items SET name = 'later'").await.unwrap();
+    place.run(&["sync"]).done();
+    equal(here, there).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slot_that_is_gone_is_told_until_all_is_copied_anew() {
+    let Some((place, here, there)) = copied("slot_gone", Kind::Postgres15).await else { return };
+    let slots = "FROM pg_replication_slots WHERE database = current_database()";
+    here.execute(&format!("SELECT pg_drop_replication_slot(slot_name) {slots}")).await.unwrap();
+    here.execute("INSERT INTO items VALUES (3, 'three')").await.unwrap();
+    refused(&place.run(&["sync"]), "TL-SYNC-CAPTURE-LOST");
+    refused(&place.run(&["sync"]), "TL-PG-SLOT-AHEAD");
+    healed(&place, &here, &there).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_publication_that_is_gone_is_told_until_it_is_cleaned_up() {
+    let Some((place, here, there)) = copied("publication_gone", Kind::Postgres18).await else { return };
+    let name = here.value("SELECT pubname FROM pg_publication").await.unwrap().unwrap();
+    here.execute(&format!("DROP PUBLICATION {name}")).await.unwrap();
+    here.execute("INSERT INTO items VALUES (3, 'three')").await.unwrap();
+    let ran = place.run(&["sync"]);
+    refused(&ran, "TL-PG-PUBLICATION-GONE");
+    assert!(ran.err.contains("tidelock cleanup --yes"), "{}", ran.transcript());
+    place.run(&["cleanup", "--yes"]).done();
+    healed(&place, &here, &there).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_table_of_the_same_name_is_not_followed_in_silence() {
+    let Some((place, here, there)) = copied("table_replaced", Kind::Postgres15).await else { return };
+    let anew = ["DROP TABLE items", "CREATE TABLE items (id integer PRIMARY KEY, name varchar(20))"];
+    run_all(&here, &anew).await;
+    here.execute("INSERT INTO items VALUES (7, 'seven')").await.unwrap();
+    for _ in 0..2 {
+        refused(&place.run(&["sync"]), "TL-SYNC-NOT-CAPTURED");
+    }
+    there.execute("DELETE FROM items").await.unwrap();
+    place.run(&["sync", "job", "--full", "--tables", "items"]).done();
+    equal(&here, &there).await;
+
+    here.execute("INSERT INTO items VALUES (8, 'never read')").await.unwrap();
+    run_all(&here, &anew).await;
+    refused(&place.run(&["sync"]), "TL-PG-TABLE-GONE");
+    there.execute("DELETE FROM items").await.unwrap();
+    healed(&place, &here, &there).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_that_is_renamed_while_it_is_followed_stops_the_job_and_status_says_why() {
+    let Some((place, here, _there)) = copied("table_renamed", Kind::Postgres18).await else { return };
+    let mut service = Service::start(&place);
+    service.wait("it follows", LONG, async |s| s.told(crate::service::phase("following"))).await;
+    here.execute("ALTER TABLE items RENAME TO goods").await.unwrap();
+    let (code, complaint) = service.ended().await;
+    assert!(code == 1 && complaint.contains("TL-PG-NOT-PUBLISHED"), "exit code {code}: {complaint}");
+    let ran = place.run(&["status"]).done();
+    assert!(ran.out.contains("TL-PG-NOT-PUBLISHED"), "{}", ran.transcript());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_column_that_came_behind_unread_changes_postgres() {
+    a_column_that_came(Kind::Postgres18, &["sync", "--full", "--tables", "items"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_column_that_came_behind_unread_changes_mysql() {
+    a_column_that_came(Kind::Mysql97, &["sync", "--full"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_column_that_came_behind_unread_changes_mariadb() {
+    a_column_that_came(Kind::Mariadb1011, &["sync", "--full"]).await;
+}
+
+async fn a_column_that_came(kind: Kind, remedy: &[&str]) {
+    let Some((place, here, there)) = copied("column_came", kind).await else { return };
+    run_all(&here, &["UPDATE items SET name = 'changed' WHERE id = 1", "DELETE FROM items WHERE id = 2"]).await;
+    run_all(&here, &["ALTER TABLE items ADD COLUMN more integer", "UPDATE items SET more = 5"]).await;
+    assert_eq!(place.run(&["sync"]).code, 1);
+    there.execute("DROP TABLE items").await.unwrap();
+    assert_eq!(place.run(&["sync"]).code, 1);
+    place.run(remedy).done();
+    equal(&here, &there).await;
+    run_all(&here, &["INSERT INTO items VALUES (9, 'nine', 9)"]).await;
+    place.run(&["sync"]).done();
+    equal(&here, &there).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_whose_server_is_away_at_the_start_joins_the_others_when_it_answers() {
+    let Some((_, here, there)) = copied("server_away", Kind::Mariadb1011).await else { return };
+    let Some(postgres) = server(Kind::Postgres15) else { return };
+    let late = postgres.fresh_database("server_away").await;
+    let port = free_port();
+    let (address, through) = redirected(&late.url, port);
+    let text = config(&here, &there, JOB)
+        .replace("}\njobs:", &format!(", late: '{through}' }}\njobs:\n  late: {{ source: here, target: late, tables: [items] }}"));
+    let place = Place::with_config(&text);
+    let mut service = Service::start(&place);
+    service.wait("it is told", LONG, async |s| s.told(|e| e["event"] == "retrying" && e["job"] == "late")).await;
+    here.execute("INSERT INTO items VALUES (3, 'three')").await.unwrap();
+    there.wait_for("SELECT count(*) FROM items", "3", LONG).await.unwrap();
+    forward(port, address);
+    let arrived = async |_: &Service| {
+        late.value("SELECT count(*) FROM items").await.is_ok_and(|n| n.as_deref() == Some("3"))
+    };
+    service.wait("the rows at the late one", LONG, arrived).await;
+    here.execute("INSERT INTO items VALUES (4, 'four')").await.unwrap();
+    for target in [&there, &late] {
+        target.wait_for("SELECT count(*) FROM items", "4", LONG).await.unwrap();
+    }
+    service.stop();
+}
+
+/// The url with another port, and the address that it had.
+fn redirected(url: &str, port: u16) -> (String, String) {
+    let (head, tail) = url.rsplit_once('@').unwrap();
+    let (address, path) = tail.split_once('/').unwrap();
+    (address.to_owned(), format!("{head}@127.0.0.1:{port}/{path}"))
+}
+
+/// One that nobody listens at, below those that the system gives away by itself.
+fn free_port() -> u16 {
+    let first = 20_000 + (std::process::id() % 10_000) as u16;
+    let free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
+    (first..32_000).find(free).expect("a free port")
+}
+
+/// Hands on whatever comes, until the test's process ends.
+fn forward(port: u16, address: String) {
+    let listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
+    std::thread::spawn(move || {
+        for client in listener.incoming().map_while(Result::ok) {
+            let server = TcpStream::connect(&address).unwrap();
+            for (mut from, mut to) in [
+                (client.try_clone().unwrap(), server.try_clone().unwrap()),
+                (server, client),
+            ] {
+                std::thread::spawn(move || {
+                    // Whichever end goes first takes the other along.
+                    let _ = std::io::copy(&mut from, &mut to);
+                    let _ = to.shutdown(std::net::Shutdown::Both);
+                });
+            }
+        }
+    });
+}
