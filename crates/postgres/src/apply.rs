@@ -137,7 +137,9 @@ impl PgTarget {
         self.execute(std::mem::take(script), applied).await?;
         match copy::send(&self.session, reading, lines).await {
             Ok(arrived) if arrived == rows.len() as u64 => {}
-            Err(error) if error.as_db_error().is_none() => return Err(from_driver("applying changes", error)),
+            Err(error) if error.as_db_error().is_none() => {
+                return Err(from_driver("applying changes", error));
+            }
             Ok(_) | Err(_) => {
                 script.statement("ROLLBACK TO SAVEPOINT tidelock");
                 return Ok(false);
@@ -257,7 +259,8 @@ impl Target for PgTarget {
         for delta in deltas {
             let reading = self.known.reading(&self.session, delta.table).await?;
             let mut delta = Cow::Borrowed(delta);
-            let fresh = delta.fresh >= MANY && (delta.fresh == delta.rows() || !may_exchange(&reading, &delta)?);
+            let fresh =
+                delta.fresh >= MANY && (delta.fresh == delta.rows() || !may_exchange(&reading, &delta)?);
             if fresh {
                 let (known, fresh) = delta.upserts.split_at(delta.upserts.len() - delta.fresh);
                 Writer { reading: &reading, script: &mut script }.with_upserts(&delta, known)?;

@@ -60,7 +60,8 @@ impl Open {
     }
 
     fn insert(&self) -> String {
-        let (into, columns) = (crate::names::sql_name(&self.reading.table.name), copy::columns(&self.reading));
+        let (into, columns) =
+            (crate::names::sql_name(&self.reading.table.name), copy::columns(&self.reading));
         format!("INSERT INTO {into} ({columns}) OVERRIDING SYSTEM VALUE SELECT {columns} FROM {STAGE}")
     }
 

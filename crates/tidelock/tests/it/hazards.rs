@@ -140,7 +140,11 @@ fn another_file_in_the_place_of_the_one_that_was_followed_is_refused_until_all_i
         let file = place.path(&format!("shop.db{end}"));
         assert!(!file.exists() || std::fs::rename(&file, place.path(&format!("old.db{end}"))).is_ok());
     }
-    sql(&place, "shop", "CREATE TABLE items (id INTEGER PRIMARY KEY, name TEXT, version INTEGER); INSERT INTO items VALUES (1, 'other', 1)");
+    sql(
+        &place,
+        "shop",
+        "CREATE TABLE items (id INTEGER PRIMARY KEY, name TEXT, version INTEGER); INSERT INTO items VALUES (1, 'other', 1)",
+    );
     for _ in 0..2 {
         let ran = place.run(&["sync"]);
         assert!(ran.code == 1 && ran.err.contains("sync --full"), "{}", ran.transcript());
@@ -171,7 +175,8 @@ fn two_configurations_that_use_one_name_for_two_databases_do_not_take_each_other
 
 #[test]
 fn a_job_that_left_the_configuration_holds_the_journal_no_more() {
-    let config = ONE_WAY.to_owned() + "  left: { source: shop, target: crm, tables: [{ name: items, to: copies }] }\n";
+    let config =
+        ONE_WAY.to_owned() + "  left: { source: shop, target: crm, tables: [{ name: items, to: copies }] }\n";
     let place = place(&config);
     let readers = || {
         let status = place.run(&["status", "--json"]).done().json().pop().unwrap();
