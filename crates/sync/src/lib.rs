@@ -7,7 +7,7 @@
 //! ```
 //!
 //! What decides is pure and tested without a server: `plan`, `mapping`, `fold`, `order`, `resolve`, `deliver::assemble`, `error::judge`. What does is thin:
-//! `capture`, `snapshot`, `flow`, `deliver`, `apply`, `verify`. A job has a flow for each direction; `engine` holds them together.
+//! `capture`, `snapshot`, `flow`, `deliver`, `apply`, `verify`. A job has a flow for each direction; `engine` holds them together, `starting` and `running` are how they begin and end.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod apply;

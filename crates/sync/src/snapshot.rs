@@ -35,6 +35,19 @@ struct Work {
     mode: WriteMode,
 }
 
+impl Work {
+    /// What is written down when all its rows are at the target.
+    fn done(&self, snapshot: &dyn Snapshot, rows: u64) -> ChunkState {
+        ChunkState {
+            table: self.map.source.name.clone(),
+            number: self.chunk.number,
+            plan: self.plan.clone(),
+            mark: snapshot.mark().clone(),
+            rows,
+        }
+    }
+}
+
 /// Where plans and conflicts are kept, and since when the tables are captured.
 pub type Kept<'a> = (&'a StateStore, &'a Since);
 
@@ -208,13 +221,7 @@ async fn worker(
             count += rows.len() as u64;
             left.rows(&work.map.source.name, rows.len() as u64);
         }
-        let mark = ChunkState {
-            table: work.map.source.name.clone(),
-            number: work.chunk.number,
-            plan: work.plan.clone(),
-            mark: snapshot.mark().clone(),
-            rows: count,
-        };
+        let mark = work.done(snapshot, count);
         loader.commit(&encode(&flow.job, mark.lane(), &mark)).await.map_err(&at_target)?;
         left.chunk_done(&work.map.source.name, count);
         reader = Some(pipe.close(context).await?);
@@ -259,13 +266,7 @@ async fn merge(
             count += rows.len() as u64;
             left.rows(&work.map.source.name, rows.len() as u64);
         }
-        let mark = ChunkState {
-            table: work.map.source.name.clone(),
-            number: work.chunk.number,
-            plan: work.plan.clone(),
-            mark: snapshot.mark().clone(),
-            rows: count,
-        };
+        let mark = work.done(snapshot, count);
         target.commit(&encode(&flow.job, mark.lane(), &mark), &[]).await.map_err(&at_target)?;
         if let Some(log) = log {
             crate::conflicts::record(context, log, &decisions.conflicts)?;
