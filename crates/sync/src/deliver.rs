@@ -25,7 +25,7 @@ use tokio::sync::watch;
 /// How often a place is written down when there was nothing to apply (passed-over transactions).
 const IDLE_CHECKPOINT: Duration = Duration::from_secs(1);
 /// Batches that are committed together while there is more to read. Two-way, where others write the same rows, each is committed by itself.
-const BATCHES: usize = 8;
+const BATCHES: usize = 32;
 /// A commit that took in so many source transactions tells that they come thick and fast: before the next one, more are waited for …
 const CROWD: u64 = 16;
 /// … at most for so long.

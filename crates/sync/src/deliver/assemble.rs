@@ -46,8 +46,10 @@ pub struct Assembler {
     held: Vec<tidelock_model::TableName>,
     limit_rows: usize,
     limit_bytes: usize,
-    /// Rows that one transaction of the target should not exceed while there is more to read.
+    /// Rows that one transaction of the target should not exceed while there is more to read …
     limit_commit: usize,
+    /// … and bytes.
+    limit_commit_bytes: usize,
     /// What is to be applied next.
     pub fold: Fold,
     /// Commits seen so far, by the journal's count.
@@ -61,8 +63,9 @@ pub struct Assembler {
     origin: Option<String>,
     inside: bool,
     passing: bool,
-    /// Rows applied since the last commit at the target, and the changes that they came of.
+    /// Rows applied since the last commit at the target, their bytes, and the changes that they came of.
     applied: usize,
+    bytes: usize,
     changes: u64,
     skip_to: Option<Skip>,
 }
@@ -102,6 +105,7 @@ impl Assembler {
             limit_rows,
             limit_bytes: 16 << 20,
             limit_commit: limit_rows.saturating_mul(batches),
+            limit_commit_bytes: 64 << 20,
             fold: Fold::default(),
             sequence,
             position: None,
@@ -111,6 +115,7 @@ impl Assembler {
             inside: false,
             passing: false,
             applied: 0,
+            bytes: 0,
             changes: 0,
             skip_to: None,
         }
@@ -160,6 +165,7 @@ impl Assembler {
     pub fn applied(&mut self) {
         // A truncation without rows is something, too.
         self.applied += self.fold.rows().max(1);
+        self.bytes += self.fold.bytes();
         self.changes += self.fold.changes();
         self.fold.clear();
     }
@@ -167,7 +173,7 @@ impl Assembler {
     /// The caller has committed.
     pub fn committed(&mut self) {
         self.fold.clear();
-        (self.applied, self.changes, self.transactions) = (0, 0, 0);
+        (self.applied, self.bytes, self.changes, self.transactions) = (0, 0, 0, 0);
     }
 
     /// Nothing more is to be read at the moment: whether to commit what is there.
@@ -246,7 +252,8 @@ impl Assembler {
             }
         }
         self.position = Some(position);
-        if self.applied + self.fold.rows() >= self.limit_commit {
+        let bytes = self.bytes + self.fold.bytes();
+        if self.applied + self.fold.rows() >= self.limit_commit || bytes >= self.limit_commit_bytes {
             return Ok(Step::TakenCommit);
         }
         Ok(if self.is_full() { Step::TakenApply } else { Step::Taken })
