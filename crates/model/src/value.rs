@@ -1,3 +1,5 @@
+use std::fmt;
+
 use crate::{Date, DateTime, Decimal, Interval, Time, Timestamp, codec};
 
 /// One value of a row, as a view into the buffer that owns it.
@@ -147,6 +149,35 @@ impl Value<'_> {
             Value::Enum(_) => "enum",
             Value::Set(_) => "set",
             Value::Geometry(_) => "geometry",
+        }
+    }
+}
+
+/// For people, in messages and logs; never an encoding.
+impl fmt::Display for Value<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Value::Null => f.write_str("NULL"),
+            Value::Bool(b) => b.fmt(f),
+            Value::Int(i) => i.fmt(f),
+            Value::UInt(u) => u.fmt(f),
+            Value::Decimal(d) => f.write_str(d.as_str()),
+            Value::Float32(x) => x.fmt(f),
+            Value::Float64(x) => x.fmt(f),
+            Value::Text(t) | Value::Json(t) | Value::Enum(t) | Value::Set(t) => f.write_str(t),
+            Value::Bytes(b) => {
+                f.write_str("0x")?;
+                b.iter().try_for_each(|b| write!(f, "{b:02x}"))
+            }
+            Value::Bits(b) => f.write_str(&b.to_text()),
+            Value::Date(d) => d.fmt(f),
+            Value::Time(t) => t.fmt(f),
+            Value::DateTime(d) => d.fmt(f),
+            Value::Timestamp(t) => t.fmt(f),
+            Value::Interval(i) => i.fmt(f),
+            Value::Uuid(u) => u.iter().try_for_each(|b| write!(f, "{b:02x}")),
+            Value::Array(a) => write!(f, "array of {}", a.len()),
+            Value::Geometry(g) => write!(f, "geometry of {} bytes", g.wkb.len()),
         }
     }
 }

@@ -262,7 +262,11 @@ pub fn key_only(table: &Table, image: Image<'_>) -> Result<Box<[u8]>> {
 pub fn key_text(map: &TableMap, image: Image<'_>) -> Result<String> {
     let mut parts = Vec::with_capacity(map.target.key.len());
     for column in &map.target.key {
-        parts.push(format!("{}={}", map.target.columns[*column].name, slot_text(&image.slot(*column)?)));
+        let name = &map.target.columns[*column].name;
+        parts.push(match image.slot(*column)? {
+            Slot::Value(value) => format!("{name}={value}"),
+            Slot::NotSent => format!("{name}=(not sent)"),
+        });
     }
     Ok(parts.join(", "))
 }
@@ -274,34 +278,9 @@ fn row_text(map: &TableMap, image: Image<'_>) -> Result<String> {
         if let Slot::Value(value) = slot? {
             object.insert(
                 column.name.clone(),
-                if value.is_null() { serde_json::Value::Null } else { slot_text(&Slot::Value(value)).into() },
+                if value.is_null() { serde_json::Value::Null } else { value.to_string().into() },
             );
         }
     }
     Ok(serde_json::Value::Object(object).to_string())
-}
-
-/// A value for people.
-pub fn slot_text(slot: &Slot<'_>) -> String {
-    let Slot::Value(value) = slot else { return "(not sent)".to_owned() };
-    match value {
-        Value::Null => "NULL".to_owned(),
-        Value::Bool(b) => b.to_string(),
-        Value::Int(i) => i.to_string(),
-        Value::UInt(u) => u.to_string(),
-        Value::Decimal(d) => d.as_str().to_owned(),
-        Value::Float32(x) => x.to_string(),
-        Value::Float64(x) => x.to_string(),
-        Value::Text(t) | Value::Json(t) | Value::Enum(t) | Value::Set(t) => (*t).to_owned(),
-        Value::Bytes(b) => format!("0x{}", b.iter().map(|b| format!("{b:02x}")).collect::<String>()),
-        Value::Bits(b) => b.to_text(),
-        Value::Date(d) => d.to_string(),
-        Value::Time(t) => t.to_string(),
-        Value::DateTime(d) => d.to_string(),
-        Value::Timestamp(t) => t.to_string(),
-        Value::Interval(i) => i.to_string(),
-        Value::Uuid(u) => u.iter().map(|b| format!("{b:02x}")).collect(),
-        Value::Array(a) => format!("array of {}", a.len()),
-        Value::Geometry(g) => format!("geometry of {} bytes", g.wkb.len()),
-    }
 }

@@ -92,7 +92,7 @@ fn refuse(value: &Value<'_>, column: &str) -> Done {
 
 /// A value for a message, shortened.
 pub(crate) fn shown(value: &Value<'_>) -> String {
-    crate::error::shortened(&format!("{value:?}"))
+    crate::error::shortened(&value.to_string())
 }
 
 struct Out<'o> {
