@@ -13,6 +13,8 @@ pub struct Prepared {
     pub created: bool,
     /// Tables that were not captured and are from now on; changes made to them before are not in the stream. Empty where every table's are.
     pub added: Vec<TableName>,
+    /// Which table each is, in the engine's own terms, where it can tell a table from another that later has its name.
+    pub identities: Vec<(TableName, String)>,
     /// The oldest position from which the stream can still be read.
     pub start: Position,
 }

@@ -276,14 +276,6 @@ impl StateStore {
         })
     }
 
-    /// How many conflicts are kept, of one job or of all.
-    pub fn conflict_count(&self, job: Option<&str>) -> Result<u64> {
-        self.with("reading the conflict log", |c| {
-            let sql = "SELECT count(*) FROM conflict WHERE ?1 IS NULL OR job = ?1";
-            c.query_row(sql, [job], |r| r.get::<_, i64>(0)).map(|n| n as u64)
-        })
-    }
-
     /// Remembers how a job is, in place of what was remembered.
     pub fn save_job_status(&self, job: &str, status: &str, updated: i64) -> Result<()> {
         self.with("writing a job's status", |c| {
@@ -307,14 +299,6 @@ impl StateStore {
                 .query_map([], job_status)?
                 .collect()
         })
-    }
-
-    /// Forgets all about a job but its runs and conflicts.
-    pub fn forget_job(&self, job: &str) -> Result<()> {
-        self.with("removing a job's status", |c| {
-            c.execute("DELETE FROM job_status WHERE job = ?1", [job]).map(drop)
-        })?;
-        self.forget_plans(job)
     }
 }
 

@@ -50,7 +50,13 @@ impl Source for MySource {
     /// The server's log is always there: nothing is made.
     async fn prepare(&mut self, tables: &[TableName]) -> Result<Prepared> {
         let start = self.settled_head(tables).await?;
-        Ok(Prepared { server: self.session.server.identity.clone(), created: false, added: vec![], start })
+        Ok(Prepared {
+            server: self.session.server.identity.clone(),
+            created: false,
+            added: vec![],
+            identities: vec![],
+            start,
+        })
     }
 
     async fn head(&mut self) -> Result<Position> {

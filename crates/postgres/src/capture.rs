@@ -33,7 +33,9 @@ pub(crate) async fn prepare(session: &Session, capture: &str, tables: &[TableNam
         Some(slot) => (slot.usable(capture)?, false),
         None => (make_slot(session, capture).await?, true),
     };
-    Ok(Prepared { server: session.server.identity.clone(), created, added, start: start.position() })
+    let server = session.server.identity.clone();
+    let identities = layouts.iter().map(|l| (l.table.name.clone(), l.oid.to_string())).collect();
+    Ok(Prepared { server, created, added, identities, start: start.position() })
 }
 
 /// Waits until all transactions have ended that are open now, in any database of the server.

@@ -118,7 +118,7 @@ fn place(path: &Path, role: Role, findings: &mut Vec<Finding>) {
         } else {
             findings.push(
                 Finding::new(Severity::Error, "TL-SQLITE-NO-FILE", &subject, "there is no such file")
-                    .remedy("check the path; it is relative to the folder tidelock was started in"),
+                    .remedy("check the path: in a configuration it is relative to its folder, else to the one tidelock was started in"),
             );
         }
     }

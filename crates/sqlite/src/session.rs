@@ -101,7 +101,7 @@ fn must_be_there(path: &Path) -> Result<()> {
     }
     let message = format!("opening {}: there is no such file", path.display());
     Err(EndpointError::new(ErrorKind::Configuration, "TL-SQLITE-NO-FILE", message)
-        .hint("check the path; it is relative to the folder tidelock was started in"))
+        .hint("check the path: in a configuration it is relative to its folder, else to the one tidelock was started in"))
 }
 
 fn configure(connection: &Connection) -> rusqlite::Result<()> {

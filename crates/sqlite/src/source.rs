@@ -45,7 +45,8 @@ impl Source for FileSource {
                     let server = identity::of(&path);
                     let extent = capture::extent(db)?.ok_or_else(gone)?;
                     // What a table's triggers missed was recorded again.
-                    Ok(Prepared { server, created, added: vec![], start: extent.start.position() })
+                    let start = extent.start.position();
+                    Ok(Prepared { server, created, added: vec![], identities: vec![], start })
                 })
             })
             .await

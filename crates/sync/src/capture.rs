@@ -105,7 +105,10 @@ impl Capture {
                 None => self.first(&mut *source, &prepared).await?,
             };
             let (state, tables) = (&self.state, &self.tables);
-            since::remember(state, self.endpoint.name(), &self.journal, tables, &prepared.added)?;
+            let replaced = since::remember(state, self.endpoint.name(), &self.journal, tables, &prepared)?;
+            if !replaced.is_empty() && self.reached.borrow().ready {
+                return Err(since::replaced(self.endpoint.name(), &replaced));
+            }
             let stream = source.stream(&self.tables, &after, &server).await.map_err(&at)?;
             Ok::<_, SyncError>((source, server, stream))
         };

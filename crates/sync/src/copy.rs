@@ -17,10 +17,13 @@ pub struct Copied {
     pub remarks: Vec<tidelock_endpoint::Finding>,
 }
 
+/// No job of a configuration may be called so.
+const NAME: &str = "copy!";
+
 /// A job that copies all tables selected.
 fn job(source: &str, target: &str, tables: TableSelection) -> Job {
     let route = Route::OneWay { source: source.to_owned(), target: target.to_owned() };
-    Job { name: "copy".to_owned(), route, tables, capture: None, batch_size: 1000, conflicts: None }
+    Job { name: NAME.to_owned(), route, tables, capture: None, batch_size: 1000, conflicts: None }
 }
 
 /// Copies, then counts both sides.

@@ -9,6 +9,7 @@ pub mod assemble;
 pub mod settle;
 
 use crate::apply::{Decisions, apply};
+use crate::capture::Reached;
 use crate::checkpoint::{JobState, STREAM_LANE, encode};
 use crate::context::{FlowContext, now_micros};
 use crate::observe::Event;
@@ -16,8 +17,9 @@ use crate::{Result, SyncError};
 use assemble::{Assembler, Covers, Skip, Step};
 use futures_util::FutureExt;
 use settle::{Arrived, Asked, Opposite};
+use std::cmp::Ordering;
 use std::time::{Duration, Instant};
-use tidelock_endpoint::Target;
+use tidelock_endpoint::{Endpoint, Target};
 use tidelock_journal::{Journal, JournalError, Reader, Segment, StateStore};
 use tidelock_model::Position;
 use tokio::sync::watch;
@@ -30,8 +32,18 @@ const BATCHES: usize = 32;
 const CROWD: u64 = 16;
 /// … at most for so long.
 const GATHER: Duration = Duration::from_millis(5);
-/// How often it is looked whether what waits for the other direction can be settled.
+/// How often it is looked whether what waits for the other direction, or for capture, can be done.
 const UNSETTLED: Duration = Duration::from_millis(20);
+
+/// Indexes and foreign keys can be made behind this place.
+pub struct Finish {
+    /// The place, in the source's terms.
+    pub head: Position,
+    /// How far the source was read.
+    pub reached: watch::Receiver<Reached>,
+    /// The place in the journal, once the source was read so far.
+    pub at: Option<u64>,
+}
 
 /// One flow's delivery from where it stands.
 pub struct Delivery<'a> {
@@ -51,8 +63,8 @@ pub struct Delivery<'a> {
     pub delivered: &'a watch::Sender<Option<Arrived>>,
     /// The other direction of a two-way job.
     pub opposite: Option<Opposite>,
-    /// Where indexes and foreign keys can be made, while they are still to be made.
-    pub finish_at: Option<u64>,
+    /// What is to be made once the stream is past the copy's views, while it is still to be made.
+    pub finish: Option<Finish>,
     open: bool,
     decisions: Decisions,
     asked: Option<Asked>,
@@ -61,6 +73,16 @@ pub struct Delivery<'a> {
     crowd: u64,
     /// Until when more is waited for before the next commit.
     gathering: Option<Instant>,
+}
+
+impl Finish {
+    /// The journal's sequence at the place, if the source was read so far.
+    fn reached(&self, source: &dyn Endpoint) -> Result<Option<u64>> {
+        let reached = self.reached.borrow();
+        let Some(position) = &reached.position else { return Ok(None) };
+        let order = source.compare(position, &self.head).map_err(SyncError::at(source.name()))?;
+        Ok((order != Ordering::Less).then_some(reached.sequence))
+    }
 }
 
 impl<'a> Delivery<'a> {
@@ -83,7 +105,7 @@ impl<'a> Delivery<'a> {
             state,
             delivered,
             opposite: None,
-            finish_at: None,
+            finish: None,
             open: false,
             decisions: Decisions::default(),
             asked: None,
@@ -127,7 +149,7 @@ impl<'a> Delivery<'a> {
                 Some(segment) => segment?,
                 None => {
                     self.idle(&mut assembler).await?;
-                    let waits = !self.state.unsettled.is_empty();
+                    let waits = !self.state.unsettled.is_empty() || self.finish.is_some();
                     let pause = tokio::time::sleep(if waits { UNSETTLED } else { IDLE_CHECKPOINT });
                     tokio::select! {
                         biased;
@@ -214,10 +236,7 @@ impl<'a> Delivery<'a> {
     async fn begin(&mut self, origin: Option<&str>) -> Result<()> {
         if !self.open {
             let flow = &self.context.flow;
-            self.target
-                .begin(origin.unwrap_or(&flow.marks.source))
-                .await
-                .map_err(SyncError::at(&flow.target))?;
+            self.target.begin(&flow.marks.through(origin)).await.map_err(SyncError::at(&flow.target))?;
             self.open = true;
         }
         Ok(())
@@ -249,15 +268,18 @@ impl<'a> Delivery<'a> {
 
     /// Everything up to here is at the target. The first time behind all views of the copy, what was left for then is made: indexes and foreign keys.
     async fn arrived(&mut self, assembler: &mut Assembler) -> Result<()> {
-        if let Some(place) = self.finish_at {
-            if assembler.sequence < place {
+        if let Some(finish) = &mut self.finish {
+            if finish.at.is_none() {
+                finish.at = finish.reached(&*self.context.source)?;
+            }
+            if finish.at.is_none_or(|place| assembler.sequence < place) {
                 return Ok(());
             }
             let flow = &self.context.flow;
             let engine = self.context.source.capabilities().engine;
             let tables: Vec<_> = flow.tables.iter().map(|t| t.target.clone()).collect();
             self.target.finish(engine, &tables).await.map_err(SyncError::at(&flow.target))?;
-            (self.finish_at, self.state.unfinished) = (None, false);
+            (self.finish, self.state.unfinished) = (None, false);
             self.checkpoint(assembler).await?;
             self.context.phase("following");
         }

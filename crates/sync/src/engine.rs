@@ -3,7 +3,7 @@
 use crate::job::Job;
 use crate::observe::Observer;
 use crate::planning::{self, Planning, Purpose, Report};
-use crate::starting::Away;
+use crate::starting::Unready;
 use crate::status::{self, JobStatus};
 use crate::verify::{self, TableReport};
 use crate::{Result, SyncError};
@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use tidelock_endpoint::{Cleanup, Endpoint};
-use tidelock_journal::{JournalOptions, StateLock, StateStore};
+use tidelock_journal::{Journal, JournalOptions, StateLock, StateStore};
 use tidelock_model::TableName;
 use tokio_util::sync::CancellationToken;
 
@@ -81,6 +81,11 @@ impl Engine {
             ));
         }
         Ok(jobs)
+    }
+
+    /// Where a source's journal is.
+    pub(crate) fn journal_of(&self, source: &str) -> PathBuf {
+        self.state.join("journal").join(format!("{source}.db"))
     }
 
     pub(crate) fn endpoint(&self, name: &str) -> Result<&Arc<dyn Endpoint>> {
@@ -152,16 +157,17 @@ impl Engine {
         cancel: &CancellationToken,
     ) -> Result<()> {
         let jobs = self.select(job)?;
-        let (running, _) = self.start(&jobs, options, Away::Refused, cancel).await?;
+        let (running, _) = self.start(&jobs, options, Unready::Refused, cancel).await?;
         running.finish_at_head(cancel).await
     }
 
     /// Runs all jobs until asked to stop, or until none can go on; then the first error is returned. A job whose endpoint is away at the start joins
-    /// the others when it answers.
+    /// the others when it answers: they are stopped cleanly for that moment.
     pub async fn run(&self, cancel: &CancellationToken) -> Result<()> {
         let (jobs, options) = (self.select(None)?, SyncOptions::default());
+        let mut unready = Unready::LeftOut;
         loop {
-            let (running, away) = self.start(&jobs, &options, Away::LeftOut, cancel).await?;
+            let (running, away) = self.start(&jobs, &options, unready, cancel).await?;
             if away.is_empty() {
                 return running.until_stopped().await;
             }
@@ -173,10 +179,17 @@ impl Engine {
                 running.until_stopped().await
             });
             tokio::select! {
+                biased;
                 ended = &mut working => return ended,
-                () = self.until_one_answers(away, &*observer, &stop) => stop.cancel(),
+                () = self.until_one_answers(away, &*observer, &stop) => {}
             }
-            working.await?;
+            stop.cancel();
+            let ended = working.await;
+            if cancel.is_cancelled() {
+                return ended;
+            }
+            // What failed meanwhile was told, and is told again by the new start.
+            unready = Unready::Told;
         }
     }
 
@@ -220,7 +233,9 @@ impl Engine {
     }
 
     /// Lists, and with `remove` also removes, what tidelock put into the databases of a job, or of all.
+    /// Removing needs the state directory: nothing may be at work. For all jobs, the journals of their sources go too.
     pub async fn cleanup(&self, job: Option<&str>, remove: bool) -> Result<Vec<(String, Cleanup)>> {
+        let _lock = if remove && self.state.exists() { Some(StateLock::acquire(&self.state)?) } else { None };
         let mut names: Vec<&str> =
             self.select(job)?.iter().flat_map(|j| j.route.directions()).flat_map(|(a, b)| [a, b]).collect();
         names.sort_unstable();
@@ -229,6 +244,9 @@ impl Engine {
         for name in names {
             let found = self.endpoint(name)?.cleanup(job, remove).await.map_err(SyncError::at(name))?;
             all.extend(found.into_iter().map(|c| (name.to_owned(), c)));
+            if remove && job.is_none() {
+                Journal::remove(&self.journal_of(name))?;
+            }
         }
         Ok(all)
     }

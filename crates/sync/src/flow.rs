@@ -1,13 +1,14 @@
 //! One flow from wherever its target says it stands: create tables, copy what was never copied, then follow.
 
+use crate::capture::Reached;
 use crate::capture::since::Since;
-use crate::capture::{Reached, reach};
 use crate::checkpoint::{CopiedTable, JobState, Progress, STREAM_LANE, Server, encode};
 use crate::context::{FlowContext, pause};
 use crate::deliver::settle::{Arrived, Opposite};
-use crate::deliver::{Delivery, durable, reader_name};
+use crate::deliver::{Delivery, Finish, durable, reader_name};
 use crate::mapping::TableMap;
 use crate::observe::Part;
+use crate::outdated;
 use crate::snapshot;
 use crate::{Result, SyncError};
 use std::cmp::Ordering;
@@ -54,7 +55,8 @@ impl FlowRun {
                     if *self.delivered.borrow() > before {
                         attempt = 0;
                     }
-                    let part = Part::Job(&context.flow.job);
+                    let (job, flow) = (&context.flow.job, &context.name());
+                    let part = Part::Flow { job, flow };
                     match pause(part, error, &mut attempt, &*context.observer, &context.cancel).await {
                         Err(SyncError::Cancelled) => return Ok(()),
                         other => other?,
@@ -89,31 +91,29 @@ impl FlowRun {
         if progress.stream.as_ref() != Some(&state) {
             self.write(&mut *target, &state, &[]).await?;
         }
+        outdated::clear(&self.state, &context.flow.job, &context.flow.target)?;
         self.copy(&mut *target, &mut state, &progress, &since).await?;
-        let finish_at = if state.unfinished { Some(self.past_all_views().await?) } else { None };
-        context.phase(if finish_at.is_some() { "catching up" } else { "following" });
+        let finish = if state.unfinished { Some(self.past_all_views().await?) } else { None };
+        context.phase(if finish.is_some() { "catching up" } else { "following" });
         let mut delivery =
             Delivery::new(context, &self.journal, reader, &self.state, target, state, &self.delivered);
-        (delivery.finish_at, delivery.opposite) = (finish_at, self.opposite.clone());
+        (delivery.finish, delivery.opposite) = (finish, self.opposite.clone());
         delivery.run(skip_to).await
     }
 
-    /// The journal's sequence behind which the target is as the source once was: every view that the copy was read from is older.
-    async fn past_all_views(&self) -> Result<u64> {
+    /// The place behind which the target is as the source once was: every view that the copy was read from is older. Capture may be far from it still, and
+    /// may be waiting for this very delivery to make room in the journal.
+    async fn past_all_views(&self) -> Result<Finish> {
         let context = &self.context;
-        let source = async {
+        let head = async {
             let mut source = context.source.source(context.capture).await?;
             source.head().await
         };
-        let mut reached = self.reached.clone();
-        let reached = async {
-            let head = source.await.map_err(SyncError::at(&context.flow.source))?;
-            reach(&*context.source, &mut reached, &head).await
+        let head = tokio::select! {
+            () = context.cancel.cancelled() => return Err(SyncError::Cancelled),
+            head = head => head.map_err(SyncError::at(&context.flow.source))?,
         };
-        tokio::select! {
-            () = context.cancel.cancelled() => Err(SyncError::Cancelled),
-            reached = reached => reached,
-        }
+        Ok(Finish { head, reached: self.reached.clone(), at: None })
     }
 
     /// A table that left the job, or is mapped otherwise than when it was copied, is copied anew when it is there again: changes were passed over meanwhile.
@@ -162,6 +162,7 @@ impl FlowRun {
 
     /// Where delivery begins: the state, the position to pass over, and the journal's sequence to read behind.
     fn place(&self, stream: Option<&JobState>, since: &Since) -> Result<(JobState, Option<Position>, u64)> {
+        let context = &self.context;
         let reached = self.reached.borrow().clone();
         let status = self.journal.status();
         let start = self.journal.origin()?.map(|o| o.start);
@@ -184,38 +185,26 @@ impl FlowRun {
         };
         let Some(state) = stream else { return Ok((fresh(), None, after)) };
         if self.wants_everything_again() {
-            self.state.save_job_status(&self.outdated_entry(), "", 0)?;
             return Ok((fresh(), None, after));
         }
+        let (job, source) = (&context.flow.job, &context.flow.source);
+        if let Some(reason) = outdated::reason(&self.state, job, &context.flow.target)? {
+            return Err(outdated::refused(job, source, &reason));
+        }
         if state.journal == self.journal.id() {
-            if state.sequence > status.last || self.outdated()? {
-                return Err(self.state_is_old(state, status.last)?);
+            if state.sequence > status.last {
+                let reason = format!(
+                    "it stands at transaction {} of {source}, and the journal ended at {}: the state directory is older than the target (restored from a backup?)",
+                    state.sequence, status.last
+                );
+                outdated::mark(&self.state, job, &context.flow.target, &reason)?;
+                return Err(outdated::refused(job, source, &reason));
             }
             return Ok((state.clone(), None, state.sequence));
         }
         let (mut state, skip_to, after) = self.other_journal(state, start, server, status.first)?;
         state.copied.iter_mut().for_each(|c| c.since = since.of(&c.table));
         Ok((state, skip_to, after))
-    }
-
-    /// A journal that was set back counts on, and would reach the job's place again with other transactions: so it is written down.
-    fn state_is_old(&self, state: &JobState, last: u64) -> Result<SyncError> {
-        self.state.save_job_status(&self.outdated_entry(), "older than the target", 0)?;
-        let flow = &self.context.flow;
-        let message = format!(
-            "{} stands at transaction {} of {}, and the journal ended at {last}: the state directory is older than the target (restored from a backup?); \
-             copy anew with `tidelock sync {} --full`",
-            flow.job, state.sequence, flow.source, flow.job
-        );
-        Ok(SyncError::stopped("TL-SYNC-STATE-OLD", message))
-    }
-
-    fn outdated_entry(&self) -> String {
-        format!("outdated {}", reader_name(&self.context.flow.job, &self.context.flow.target))
-    }
-
-    fn outdated(&self) -> Result<bool> {
-        Ok(self.state.job_status(&self.outdated_entry())?.is_some_and(|s| !s.status.is_empty()))
     }
 
     /// The job was delivered from another journal: this one must hold everything behind the job's position.

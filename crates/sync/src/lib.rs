@@ -25,6 +25,7 @@ pub mod job;
 mod mapping;
 pub mod observe;
 mod order;
+mod outdated;
 mod plan;
 mod planning;
 mod resolve;

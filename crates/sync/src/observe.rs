@@ -81,15 +81,19 @@ pub enum Event {
     Retrying {
         /// The job.
         job: String,
+        /// The direction, `source → target`; none when the job as a whole waits.
+        flow: Option<String>,
         /// What failed, with its code.
         error: String,
         /// The pause before the next try.
         milliseconds: u64,
     },
-    /// A job cannot go on; the others do.
+    /// A job, or one of its directions, cannot go on; the others do.
     Failed {
         /// The job.
         job: String,
+        /// The direction, `source → target`; none when it is the job as a whole.
+        flow: Option<String>,
         /// What failed, with its code and what to do.
         error: String,
     },
@@ -142,6 +146,13 @@ impl Event {
 pub enum Part<'a> {
     /// A job.
     Job(&'a str),
+    /// A direction of a job.
+    Flow {
+        /// The job.
+        job: &'a str,
+        /// The direction, `source → target`.
+        flow: &'a str,
+    },
     /// The capture of an endpoint.
     Capture(&'a str),
 }
@@ -150,14 +161,16 @@ impl Part<'_> {
     /// It failed: it is tried again after a pause, or cannot go on.
     pub fn failed(self, error: &SyncError, milliseconds: Option<u64>) -> Event {
         let error = error.to_string();
-        match (self, milliseconds) {
-            (Part::Job(job), Some(milliseconds)) => {
-                Event::Retrying { job: job.to_owned(), error, milliseconds }
+        let (job, flow) = match self {
+            Part::Job(job) => (job.to_owned(), None),
+            Part::Flow { job, flow } => (job.to_owned(), Some(flow.to_owned())),
+            Part::Capture(endpoint) => {
+                return Event::Capture { endpoint: endpoint.to_owned(), error: Some(error), milliseconds };
             }
-            (Part::Job(job), None) => Event::Failed { job: job.to_owned(), error },
-            (Part::Capture(endpoint), milliseconds) => {
-                Event::Capture { endpoint: endpoint.to_owned(), error: Some(error), milliseconds }
-            }
+        };
+        match milliseconds {
+            Some(milliseconds) => Event::Retrying { job, flow, error, milliseconds },
+            None => Event::Failed { job, flow, error },
         }
     }
 }

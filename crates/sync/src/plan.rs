@@ -29,13 +29,32 @@ pub struct Flow {
     pub two_way: Option<TwoWay>,
 }
 
-/// The marks of changes that were first made at the two ends of a flow. Who reads them back knows where a change comes from: see `Record::Begin`.
+/// The marks of the two ends of a flow. A change is written with the marks of all endpoints that it came through, the one where it was made first: who reads
+/// it back knows that it must not go to any of them again, however the jobs are tied together. See `Record::Begin`.
 #[derive(Clone, Debug)]
 pub struct Marks {
     /// The source's.
     pub source: String,
     /// The target's.
     pub target: String,
+}
+
+/// Between the marks of a way.
+const THEN: char = '>';
+
+impl Marks {
+    /// What a change is written with that came to the source with `origin`; none: it was made there.
+    pub fn through(&self, origin: Option<&str>) -> String {
+        match origin {
+            None => self.source.clone(),
+            Some(origin) => format!("{origin}{THEN}{}", self.source),
+        }
+    }
+}
+
+/// Whether a change that comes with `origin` was at the endpoint of this mark already.
+pub fn passed(origin: &str, mark: &str) -> bool {
+    origin.split(THEN).any(|m| m == mark)
 }
 
 /// An endpoint's name says it to people; which database it is, in short, keeps endpoints of another configuration with the same name apart.
@@ -80,6 +99,16 @@ pub fn plan(
     policy: Option<&ConflictPolicy>,
 ) -> (Flow, Vec<Finding>) {
     let mut findings = Vec::new();
+    if source.inspection.server.id == target.inspection.server.id
+        && rules.iter().any(|(t, r)| target_name(t, r, source, target) == t.name)
+    {
+        let message = format!(
+            "{} and {} look like one and the same database: a table cannot be kept in step with itself",
+            source.endpoint.name(),
+            target.endpoint.name()
+        );
+        findings.push(Finding::new(Severity::Warning, "TL-PLAN-SAME-DATABASE", job, message));
+    }
     let mut names: BTreeMap<TableName, TableName> = BTreeMap::new();
     for (table, rule) in rules {
         let to = target_name(table, rule, source, target);

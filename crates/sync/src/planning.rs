@@ -174,6 +174,17 @@ pub async fn tables_of(job: &Job, source: &Arc<dyn Endpoint>) -> Result<Vec<Tabl
     Ok(select_tables(job, source.name(), &there, &[]).0.into_iter().map(|(t, _)| t.name.clone()).collect())
 }
 
+/// The tables of `source` that a job asks for and that can be captured as they are.
+pub async fn followable(job: &Job, source: &Arc<dyn Endpoint>) -> Result<Vec<TableName>> {
+    let role = Role::Source(capture_of(&**source, job.capture));
+    let tables = tables_of(job, source).await?;
+    let found = inspect(source, Ask { role, tables: Some(tables.clone()) }).await?;
+    let of = |subject: &str, t: &TableName| subject == t.to_string() || subject.starts_with(&format!("{t}."));
+    let faulty =
+        |t: &TableName| found.findings.iter().any(|f| f.severity == Severity::Error && of(&f.subject, t));
+    Ok(tables.into_iter().filter(|t| !faulty(t)).collect())
+}
+
 fn dedup(findings: &mut Vec<Finding>) {
     let mut seen = Vec::new();
     findings.retain(|f| {

@@ -4,13 +4,14 @@
 //! everything ends, with the first error.
 
 use crate::capture::{Reached, reach};
+use crate::context::now_micros;
 use crate::deliver::settle::Arrived;
 use crate::observe::{Observer, Part};
 use crate::{Result, SyncError};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tidelock_endpoint::{CaptureKind, Endpoint};
-use tidelock_journal::{Journal, StateLock};
+use tidelock_journal::{Journal, StateLock, StateStore};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -33,8 +34,8 @@ pub struct Captured {
 pub enum Ended {
     /// The capture of a source.
     Capture(String, Result<()>),
-    /// A flow of a job.
-    Flow(String, Result<()>),
+    /// A flow of a job: the job, the direction.
+    Flow(String, String, Result<()>),
 }
 
 /// Everything that was started together.
@@ -49,8 +50,47 @@ pub struct Running {
     pub tasks: JoinSet<Ended>,
     /// Who watches.
     pub observer: Arc<dyn Observer>,
+    /// The history of the jobs that run.
+    pub runs: Runs,
     /// Keeps other processes off the state directory until the journals are closed.
     pub lock: StateLock,
+}
+
+/// The runs that were begun, in the history.
+pub struct Runs {
+    state: Arc<StateStore>,
+    /// By job: the run, and the flows that are still at work.
+    begun: BTreeMap<String, (i64, usize)>,
+}
+
+impl Runs {
+    /// None was begun.
+    pub fn new(state: Arc<StateStore>) -> Runs {
+        Runs { state, begun: BTreeMap::new() }
+    }
+
+    /// A flow of a job begins; the first one begins the job's run.
+    pub fn begun(&mut self, job: &str) -> Result<()> {
+        if let Some((_, flows)) = self.begun.get_mut(job) {
+            *flows += 1;
+            return Ok(());
+        }
+        let id = self.state.begin_run(job, now_micros())?;
+        self.begun.insert(job.to_owned(), (id, 1));
+        Ok(())
+    }
+
+    /// A flow of a job ended; the last one ends the job's run, and so does one that failed.
+    fn ended(&mut self, job: &str, error: Option<&SyncError>) -> Result<()> {
+        let Some((id, flows)) = self.begun.get_mut(job) else { return Ok(()) };
+        *flows -= 1;
+        if *flows == 0 || error.is_some() {
+            let outcome = error.map_or_else(|| "stopped".to_owned(), ToString::to_string);
+            self.state.end_run(*id, now_micros(), &outcome)?;
+            self.begun.remove(job);
+        }
+        Ok(())
+    }
 }
 
 impl Running {
@@ -67,11 +107,12 @@ impl Running {
                     }
                     result
                 }
-                Ok(Ended::Flow(job, result)) => {
+                Ok(Ended::Flow(job, flow, result)) => {
                     flows -= 1;
                     if let Err(error) = &result {
-                        self.failed(Part::Job(&job), error);
+                        self.failed(Part::Flow { job: &job, flow: &flow }, error);
                     }
+                    self.runs.ended(&job, result.as_ref().err())?;
                     result
                 }
                 Err(error) => {

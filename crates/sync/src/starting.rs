@@ -9,8 +9,9 @@ use crate::engine::{Engine, SyncOptions};
 use crate::flow::FlowRun;
 use crate::job::{Job, Route};
 use crate::observe::{Observer, Part};
+use crate::outdated;
 use crate::planning::{self, Planning};
-use crate::running::{Captured, Ended, Running};
+use crate::running::{Captured, Ended, Running, Runs};
 use crate::status::Keeper;
 use crate::{Judgement, Result, SyncError};
 use std::cmp::Ordering;
@@ -24,13 +25,15 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-/// What becomes of a job of which an endpoint does not answer at the start.
+/// What becomes of a job that cannot start.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Away {
+pub enum Unready {
     /// Nothing is started.
     Refused,
-    /// The others are started without it.
+    /// The others are started without it, if it is only that an endpoint does not answer.
     LeftOut,
+    /// The others were at work already, and are started again without it whatever it is.
+    Told,
 }
 
 impl Engine {
@@ -39,7 +42,7 @@ impl Engine {
         &self,
         jobs: &[&'j Job],
         options: &SyncOptions,
-        away: Away,
+        unready: Unready,
         cancel: &CancellationToken,
     ) -> Result<(Running, Vec<(&'j Job, SyncError)>)> {
         std::fs::create_dir_all(&self.state).map_err(|e| {
@@ -57,15 +60,19 @@ impl Engine {
         for job in jobs {
             match self.made_ready(job, &stop).await {
                 Ok(planned) => plannings.extend(planned),
-                Err(error) if away == Away::LeftOut && error.judge() != Judgement::Stop => {
+                Err(SyncError::Cancelled) => return Err(SyncError::Cancelled),
+                Err(error) if unready != Unready::Refused && error.judge() != Judgement::Stop => {
                     left_out.push((*job, error));
+                }
+                Err(error) if unready == Unready::Told => {
+                    observer.event(&Part::Job(&job.name).failed(&error, None));
                 }
                 Err(error) => return Err(error),
             }
         }
         let (captures, flows) = (BTreeMap::new(), Vec::new());
-        let mut running =
-            Running { stop, captures, flows, tasks: JoinSet::new(), observer: observer.clone(), lock };
+        let (tasks, runs) = (JoinSet::new(), Runs::new(state.clone()));
+        let mut running = Running { stop, captures, flows, tasks, observer: observer.clone(), runs, lock };
         for planning in &plannings {
             if !running.captures.contains_key(&planning.flow.source) {
                 self.start_capture(&mut running, planning, &plannings, options, &state).await?;
@@ -75,6 +82,7 @@ impl Engine {
         let opposites: Vec<_> =
             plannings.iter().map(|p| opposite(p, &plannings, &arrivals, &running)).collect();
         for ((planning, delivered), opposite) in plannings.into_iter().zip(arrivals).zip(opposites) {
+            running.runs.begun(&planning.flow.job)?;
             start_flow(&mut running, planning, (delivered, opposite), options, &state, &observer);
         }
         let journals = running.captures.iter().map(|(name, c)| (name.clone(), c.journal.clone())).collect();
@@ -82,29 +90,31 @@ impl Engine {
         Ok((running, left_out))
     }
 
-    /// Tries, with growing pauses, until one of the jobs that were left out could start, or until asked to stop.
+    /// Tries, with growing pauses, until one of the jobs that were left out can start. One that answers and refuses is told, and not tried again.
     pub(crate) async fn until_one_answers(
         &self,
         mut away: Vec<(&Job, SyncError)>,
         observer: &dyn Observer,
         stop: &CancellationToken,
     ) {
-        let mut attempts = vec![0; away.len()];
-        loop {
-            for ((job, error), attempt) in away.iter_mut().zip(&mut attempts) {
-                let failed = std::mem::replace(error, SyncError::Cancelled);
-                match pause(Part::Job(&job.name), failed, attempt, observer, stop).await {
-                    Err(SyncError::Cancelled) => return,
-                    // It answers, and refuses: starting tells why.
-                    Err(_) => return,
-                    Ok(()) => {}
+        let mut attempt = 0;
+        while !away.is_empty() {
+            for (job, error) in std::mem::take(&mut away) {
+                let part = Part::Job(&job.name);
+                if let Err(error) = pause(part, error, &mut attempt, observer, stop).await {
+                    match error {
+                        SyncError::Cancelled => return,
+                        refused => observer.event(&part.failed(&refused, None)),
+                    }
+                    continue;
                 }
                 match self.ready(job, stop).await {
-                    Err(again) if again.judge() != Judgement::Stop => *error = again,
-                    _ => return,
+                    Ok(_) => return,
+                    Err(again) => away.push((job, again)),
                 }
             }
         }
+        stop.cancelled().await;
     }
 
     async fn made_ready(&self, job: &Job, cancel: &CancellationToken) -> Result<Vec<Planning>> {
@@ -142,11 +152,14 @@ impl Engine {
         tables.extend(self.tables_of_others(name, &same).await?);
         tables.sort();
         tables.dedup();
-        let path = self.state.join("journal").join(format!("{name}.db"));
+        let path = self.journal_of(name);
         // Whoever reads this source is copied anew: what was captured before, and whether it can still be read, matters no more.
         let runs = |job: &str| same.iter().any(|p| p.flow.job == job);
         let anew = options.everything() && self.readers(name).iter().all(|(job, _)| runs(job));
         if anew {
+            for (job, target) in self.readers(name) {
+                outdated::mark(state, job, target, "an earlier `sync --full` was broken off")?;
+            }
             Journal::remove(&path)?;
         }
         let journal = Journal::open(&path, self.journal)?;
@@ -175,12 +188,13 @@ impl Engine {
         Ok(())
     }
 
-    /// What other jobs of the configuration want from this source: the capture is theirs too, whether or not they run now.
+    /// What other jobs of the configuration want from this source: the capture is theirs too, whether or not they run now. What cannot be captured as it is
+    /// is told when they run.
     async fn tables_of_others(&self, source: &str, running: &[&Planning]) -> Result<Vec<TableName>> {
         let mut tables = Vec::new();
         for job in self.jobs.iter().filter(|j| !running.iter().any(|p| p.flow.job == j.name)) {
             if job.route.directions().iter().any(|(from, _)| *from == source) {
-                tables.extend(planning::tables_of(job, self.endpoint(source)?).await?);
+                tables.extend(planning::followable(job, self.endpoint(source)?).await?);
             }
         }
         Ok(tables)
@@ -248,8 +262,8 @@ fn start_flow(
         context: planning.context,
     };
     running.flows.push((planning.flow.source, watch));
-    let job = planning.flow.job;
-    running.tasks.spawn(async move { Ended::Flow(job, run.run().await) });
+    let (job, name) = (planning.flow.job, run.context.name());
+    running.tasks.spawn(async move { Ended::Flow(job, name, run.run().await) });
 }
 
 /// Writes the status down every second, and once more at the end.

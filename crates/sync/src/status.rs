@@ -21,6 +21,8 @@ pub struct FlowStatus {
     pub lag_micros: i64,
     /// When something was last delivered, microseconds since 1970; 0 before.
     pub delivered_at: i64,
+    /// The failure that is being retried or has stopped it, with what to do; none while all is well.
+    pub error: Option<String>,
 }
 
 /// One job.
@@ -34,7 +36,7 @@ pub struct JobStatus {
     pub rows_copied: u64,
     /// Conflicts decided since the start.
     pub conflicts: u64,
-    /// The last failure that is being retried or has stopped the job, with what to do; none while all is well.
+    /// What keeps the job as a whole from starting, with what to do; none while all is well.
     pub error: Option<String>,
     /// When this was written, microseconds since 1970.
     pub at: i64,
@@ -96,19 +98,33 @@ impl Observer for Keeper {
 fn update(status: &mut JobStatus, event: &Event) {
     match event {
         Event::Phase { flow, phase, .. } => {
-            status.flows.entry(flow.clone()).or_default().phase = (*phase).to_owned()
+            status.error = None;
+            let flow = status.flows.entry(flow.clone()).or_default();
+            flow.phase = (*phase).to_owned();
+            if *phase == "following" {
+                flow.error = None;
+            }
         }
         Event::Rows { rows, .. } => status.rows_copied += rows,
         Event::Applied { flow, transactions, changes, lag_micros, .. } => {
-            status.error = None;
             let flow = status.flows.entry(flow.clone()).or_default();
+            flow.error = None;
             flow.transactions += transactions;
             flow.changes += changes;
             flow.lag_micros = *lag_micros;
             flow.delivered_at = now_micros();
         }
         Event::Conflict { .. } => status.conflicts += 1,
-        Event::Retrying { error, .. } | Event::Failed { error, .. } => status.error = Some(error.clone()),
+        Event::Retrying { flow, error, .. } | Event::Failed { flow, error, .. } => match flow {
+            None => status.error = Some(error.clone()),
+            Some(flow) => {
+                let flow = status.flows.entry(flow.clone()).or_default();
+                flow.error = Some(error.clone());
+                if let Event::Failed { .. } = event {
+                    flow.phase = "stopped".to_owned();
+                }
+            }
+        },
         Event::TablePlanned { .. }
         | Event::TableDone { .. }
         | Event::Verified { .. }

@@ -199,7 +199,10 @@ async fn compare_part(
 /// How many parts the keys are cut into: decided once, so that every key is in one of them.
 async fn parts(context: &FlowContext, map: &TableMap) -> Result<u64> {
     let rows = count_at(&context.source, context.capture, &map.source, &context.flow.source).await?;
-    Ok(rows.div_ceil(PART_ROWS).max(1))
+    let parts = rows.div_ceil(PART_ROWS).max(1);
+    let (job, table) = (context.flow.job.clone(), map.source.name.to_string());
+    context.observer.event(&Event::TablePlanned { job, table, rows: rows * parts });
+    Ok(parts)
 }
 
 fn row_hash(image: Image<'_>, scratch: &mut Vec<u8>) -> Result<u128> {

@@ -15,6 +15,7 @@ mod ui;
 use clap::Parser;
 use cli::{Cli, Global};
 use commands::Outcome;
+use std::io::IsTerminal;
 use std::process::ExitCode;
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
@@ -23,7 +24,7 @@ use ui::{Failure, Ui};
 fn main() -> ExitCode {
     // Two providers are in the tree: one is named, before anything else asks for one.
     if rustls::crypto::ring::default_provider().install_default().is_err() {
-        eprintln!("error: another TLS provider was installed first (TL-CLI-TLS)");
+        ui::say("error: another TLS provider was installed first (TL-CLI-TLS)");
         return ExitCode::FAILURE;
     }
     let cli = Cli::parse();
@@ -58,20 +59,21 @@ fn failed(ui: Ui, error: &anyhow::Error) -> ExitCode {
 fn start_log(global: &Global) {
     let level = match global.verbose {
         // What runs also tells its observer of stops and retries, which the progress shows.
-        0 => "warn,tidelock_sync::running=off,tidelock_sync::context=off",
+        0 => "warn,tidelock_sync::running=off,tidelock_sync::context=off,tidelock_journal::shared=off",
         1 => "info",
         2 => "tidelock=debug,info",
         _ => "trace",
     };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let colours = std::io::stderr().is_terminal();
+    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(std::io::stderr).init();
 }
 
 /// The first Ctrl-C (or termination) stops cleanly, the second at once.
 async fn stop_when_asked(cancel: CancellationToken) {
     asked_to_stop().await;
-    eprintln!("stopping; once more stops at once");
     cancel.cancel();
+    ui::say("stopping; once more stops at once");
     asked_to_stop().await;
     std::process::exit(130);
 }

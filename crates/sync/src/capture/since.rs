@@ -8,6 +8,7 @@ use crate::checkpoint::CopiedTable;
 use crate::context::now_micros;
 use crate::{Result, SyncError};
 use serde::{Deserialize, Serialize};
+use tidelock_endpoint::Prepared;
 use tidelock_journal::{Journal, StateStore};
 use tidelock_model::TableName;
 
@@ -15,7 +16,17 @@ use tidelock_model::TableName;
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Since {
     journal: String,
-    tables: Vec<(TableName, i64)>,
+    tables: Vec<Captured>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Captured {
+    table: TableName,
+    /// The number of the beginning.
+    number: i64,
+    /// Which table it is, where the engine can tell it from another of the same name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    identity: Option<String>,
 }
 
 fn entry(endpoint: &str) -> String {
@@ -38,7 +49,7 @@ impl Since {
 
     /// The number of a table's beginning; 0 for one that is not captured.
     pub fn of(&self, table: &TableName) -> i64 {
-        self.tables.iter().find(|(t, _)| t == table).map_or(0, |(_, number)| *number)
+        self.tables.iter().find(|c| c.table == *table).map_or(0, |c| c.number)
     }
 
     /// Refuses tables that were not captured all the time since they were copied.
@@ -60,23 +71,43 @@ impl Since {
     }
 }
 
-/// `tables` are captured from now on. Those captured before keep their beginning, but for those that had to be `added` to the capture at the source; all others
-/// are forgotten.
+/// `tables` are captured from now on. Those captured before keep their beginning, but for those that had to be added to the capture at the source, or are other
+/// tables now: these are answered. All others are forgotten.
 pub fn remember(
     state: &StateStore,
     endpoint: &str,
     journal: &Journal,
     tables: &[TableName],
-    added: &[TableName],
-) -> Result<()> {
+    prepared: &Prepared,
+) -> Result<Vec<TableName>> {
     let before = Since::read(state, endpoint, journal)?;
-    let now = now_micros();
-    let begin = |t: &TableName| match before.of(t) {
-        known if known != 0 && !added.contains(t) => known,
-        _ => now,
-    };
-    let tables = tables.iter().map(|t| (t.clone(), begin(t))).collect();
-    let text = serde_json::to_string(&Since { tables, ..before }).expect("names and numbers are plain data");
+    let (now, mut replaced) = (now_micros(), Vec::new());
+    let mut captured = Vec::with_capacity(tables.len());
+    for table in tables {
+        let identity = prepared.identities.iter().find(|(t, _)| t == table).map(|(_, i)| i.clone());
+        let known = before.tables.iter().find(|c| c.table == *table);
+        let same = |c: &&Captured| !prepared.added.contains(table) && c.identity == identity;
+        let number = known.filter(same).map_or(now, |c| c.number);
+        if known.is_some_and(|c| c.number != number) {
+            replaced.push(table.clone());
+        }
+        captured.push(Captured { table: table.clone(), number, identity });
+    }
+    let since = Since { tables: captured, ..before };
+    let text = serde_json::to_string(&since).expect("names and numbers are plain data");
     state.save_job_status(&entry(endpoint), &text, 0)?;
-    Ok(())
+    Ok(replaced)
+}
+
+/// Told when it is found while jobs follow the tables.
+pub fn replaced(endpoint: &str, tables: &[TableName]) -> SyncError {
+    let names: Vec<String> = tables.iter().map(ToString::to_string).collect();
+    let message = format!(
+        "{} at {endpoint} {} replaced, or taken out of the capture, while the connection was away: changes are missing; copy anew with \
+         `tidelock sync --full --tables {}`",
+        names.join(", "),
+        if names.len() == 1 { "was" } else { "were" },
+        names.join(",")
+    );
+    SyncError::stopped("TL-SYNC-NOT-CAPTURED", message)
 }

@@ -12,6 +12,7 @@
 use crate::checkpoint::TableMark;
 use crate::fold::{Added, Fold};
 use crate::mapping::TableMap;
+use crate::plan;
 use crate::{Result, SyncError};
 use std::cmp::Ordering;
 use std::sync::Arc;
@@ -195,7 +196,7 @@ impl Assembler {
             return Ok(Step::Commit);
         }
         self.inside = true;
-        self.passing = self.skip_to.is_some() || origin == Some(&self.target_mark);
+        self.passing = self.skip_to.is_some() || origin.is_some_and(|o| plan::passed(o, &self.target_mark));
         self.held.clear();
         if self.passing {
             return Ok(Step::Taken);

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
-use tidelock_endpoint::{Ask, Endpoint, EndpointError, Inspection, Role};
+use tidelock_endpoint::{Ask, Endpoint, EndpointError, Inspection, Role, Severity};
 use tidelock_sync::job::{Job, Route, TableSelection};
 use tidelock_sync::observe::Silent;
 use tidelock_sync::{Engine, Report, SyncError};
@@ -37,6 +37,12 @@ pub async fn run(global: &Global, args: &InitArgs, ui: Ui) -> Result<Outcome> {
     let names = url::names(&args.from, &args.to);
     let (source, target) = pair(&args.from, &args.to, [&names[0], &names[1]])?;
     let from = side(&*source, &args.from, Role::SnapshotSource).await?;
+    if let Some(fault) = from.found.findings.iter().find(|f| f.severity == Severity::Error)
+        && from.found.tables.is_empty()
+    {
+        let message = format!("{}: {}", fault.subject, fault.message);
+        return Err(Usage { code: "TL-INIT-SOURCE", message, hint: fault.remedy.clone() }.into());
+    }
     let to = side(&*target, &args.to, Role::Target).await?;
     let report = report(source, target).await?;
     let text = yaml::write(&from, &to, &report);

@@ -1,7 +1,7 @@
 //! What the demo shows: redrawn in place on a terminal, calm lines elsewhere, events for machines.
 
 use crate::ui::progress::{Flow, Progress};
-use crate::ui::{Colours, Ui, Watcher, print, text};
+use crate::ui::{Colours, Ui, Watcher, print, say, text};
 use std::collections::VecDeque;
 use std::io::{IsTerminal, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -132,12 +132,14 @@ impl Observer for Screen {
                     state.last.pop_front();
                 }
             }
-            Event::Retrying { job, error, .. } | Event::Failed { job, error } if self.mode != Mode::Json => {
-                eprintln!("{job}: {error}");
+            Event::Retrying { job, error, .. } | Event::Failed { job, error, .. }
+                if self.mode != Mode::Json =>
+            {
+                say(&format!("{job}: {error}"));
                 state.drawn = 0;
             }
             Event::Capture { endpoint, error: Some(error), .. } if self.mode != Mode::Json => {
-                eprintln!("{endpoint}: {error}");
+                say(&format!("{endpoint}: {error}"));
                 state.drawn = 0;
             }
             _ => {}

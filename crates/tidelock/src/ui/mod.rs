@@ -63,7 +63,7 @@ impl Ui {
             // A reader that is gone cannot be told.
             let _ = print(&failure.json());
         } else {
-            eprintln!("{}", failure.text(Colours::of(&std::io::stderr())));
+            say(&failure.text(Colours::of(&std::io::stderr())));
         }
     }
 }
@@ -74,6 +74,11 @@ pub fn print(line: &str) -> std::io::Result<()> {
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
         other => other,
     }
+}
+
+/// Says a line to people, on standard error; when nobody reads it any more, the work goes on.
+pub fn say(line: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "{line}");
 }
 
 struct Json;
@@ -98,11 +103,11 @@ fn sentence(event: &Event) -> Option<String> {
         Event::Conflict { job, table, key, conflict, rule, winner } => {
             Some(format!("{job}: conflict in {table} {key}: {conflict}; {winner} stays ({rule})"))
         }
-        Event::Retrying { job, error, milliseconds } => {
+        Event::Retrying { job, error, milliseconds, .. } => {
             let pause = text::duration(std::time::Duration::from_millis(*milliseconds));
             Some(format!("{job}: {error}; trying again in {pause}"))
         }
-        Event::Failed { job, error } => Some(format!("{job}: stopped: {error}")),
+        Event::Failed { job, error, .. } => Some(format!("{job}: stopped: {error}")),
         Event::Capture { endpoint, error, milliseconds } => {
             let error = error.as_ref()?;
             Some(match milliseconds.map(std::time::Duration::from_millis) {

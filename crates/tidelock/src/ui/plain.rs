@@ -1,7 +1,7 @@
 //! Progress as lines, for logs and pipes: at most one every few seconds for each table and flow, and the last one always.
 
 use super::progress::Progress;
-use super::{Watcher, sentence};
+use super::{Watcher, say, sentence};
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -28,7 +28,7 @@ impl Observer for Lines {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.progress.event(event, now);
         if let Some(line) = state.line(event, now) {
-            eprintln!("{line}");
+            say(&line);
         }
     }
 }
@@ -38,11 +38,11 @@ impl Watcher for Lines {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         for ((job, name), flow) in &state.progress.flows {
             if flow.transactions > 0 {
-                eprintln!("{job}: {name}: {} applied", flow.total());
+                say(&format!("{job}: {name}: {} applied", flow.total()));
             }
         }
         if state.untold > 0 {
-            eprintln!("{} more conflicts; `tidelock status` counts them", state.untold);
+            say(&format!("{} more conflicts; `tidelock status` counts them", state.untold));
         }
     }
 }

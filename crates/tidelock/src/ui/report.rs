@@ -162,6 +162,9 @@ fn job_lines(job: &JobStatus, running: bool, colours: Colours) -> Vec<String> {
     let mut lines = vec![format!("{}{}", colours.bold(&job.job), colours.dim(&told))];
     for (name, flow) in &job.flows {
         lines.push(format!("  {name}: {}", flow_line(flow, running)));
+        if let Some(error) = &flow.error {
+            lines.push(format!("    {} {error}", colours.red("error:")));
+        }
     }
     if job.rows_copied > 0 {
         lines.push(format!("  first copy: {}", text::count(job.rows_copied, "row")));

@@ -130,13 +130,14 @@ fn the_status_tells_every_job() {
         changes: 34,
         lag_micros: 1_500,
         delivered_at: 0,
+        error: Some("crm: connection refused".into()),
     };
     let job = JobStatus {
         job: "a".into(),
         flows: [("shop → crm".to_owned(), flow)].into(),
         rows_copied: 1_000,
         conflicts: 2,
-        error: Some("crm: connection refused".into()),
+        error: None,
         at: 0,
     };
     let journals =
@@ -147,9 +148,9 @@ fn the_status_tells_every_job() {
     a tidelock is at work with this state
     a
       shop → crm: following, 12 transactions with 34 changes, 1 ms behind
+        error: crm: connection refused
       first copy: 1,000 rows
       conflicts: 2
-      error: crm: connection refused
     b: never ran
     journal of shop: 5.0 MiB, the oldest 1 min 30 s old
       error: shop: slot gone
