@@ -21,7 +21,7 @@ use std::cmp::Ordering;
 use std::time::{Duration, Instant};
 use tidelock_endpoint::{Endpoint, Target};
 use tidelock_journal::{Journal, JournalError, Reader, Segment, StateStore};
-use tidelock_model::Position;
+use tidelock_model::{Position, Record};
 use tokio::sync::watch;
 
 /// How often a place is written down when there was nothing to apply (passed-over transactions).
@@ -182,8 +182,14 @@ impl<'a> Delivery<'a> {
         assembler: &mut Assembler,
         covers: &Covers<'_>,
     ) -> Result<()> {
+        let mut commits = segment.last + 1 - segment.first;
         for record in segment.batch.records() {
             let record = record?;
+            match record {
+                Record::Begin { .. } if segment.open && commits == 0 => self.before_open(assembler).await?,
+                Record::Commit { .. } => commits -= 1,
+                _ => {}
+            }
             loop {
                 match assembler.offer(&record, covers)? {
                     Step::Taken => break,
@@ -201,6 +207,17 @@ impl<'a> Delivery<'a> {
             }
         }
         Ok(())
+    }
+
+    /// A transaction begins whose end is not here yet: what came before it does not wait for that. The journal may have no room for the end until this is confirmed.
+    async fn before_open(&mut self, assembler: &mut Assembler) -> Result<()> {
+        if assembler.is_pending() {
+            self.commit(assembler).await
+        } else if self.state.sequence < assembler.sequence {
+            self.checkpoint(assembler).await
+        } else {
+            Ok(())
+        }
     }
 
     /// The next segment, where it is worth a moment of waiting. A commit costs the target and the journal a wait for the disk each: where

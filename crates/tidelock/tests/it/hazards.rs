@@ -1,7 +1,11 @@
 //! What would lose rows in silence: each is refused with what to do, or ends equal.
 
+use crate::service::Service;
 use crate::support::{Place, Ran};
 use rusqlite::Connection;
+use std::time::Duration;
+
+const LONG: Duration = Duration::from_secs(60);
 
 const ONE_WAY: &str = "
 endpoints: { shop: 'sqlite:./shop.db', crm: 'sqlite:./crm.db' }
@@ -30,7 +34,7 @@ fn place(config: &str) -> Place {
 
 fn open(place: &Place, name: &str) -> Connection {
     let connection = Connection::open(place.path(&format!("{name}.db"))).unwrap();
-    connection.busy_timeout(std::time::Duration::from_secs(10)).unwrap();
+    connection.busy_timeout(Duration::from_secs(10)).unwrap();
     connection
 }
 
@@ -186,4 +190,112 @@ fn a_job_that_left_the_configuration_holds_the_journal_no_more() {
     place.write("tidelock.yaml", ONE_WAY);
     place.run(&["sync"]).done();
     assert_eq!(readers(), 1);
+}
+
+#[test]
+fn a_full_copy_that_was_broken_off_is_not_taken_for_whole() {
+    let place = place(ONE_WAY);
+    let lock = open(&place, "crm");
+    lock.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let journal =
+        || std::fs::metadata(place.path("tidelock-state/journal/shop.db")).and_then(|m| m.modified()).ok();
+    let before = journal();
+    let mut copying = place.command(&["sync", "--full"]).spawn().unwrap();
+    while journal() == before || journal().is_none() {
+        assert!(copying.try_wait().unwrap().is_none(), "it ended before the target was free");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    copying.kill().unwrap();
+    copying.wait().unwrap();
+    lock.execute_batch("ROLLBACK").unwrap();
+    for _ in 0..2 {
+        refused(&place.run(&["sync"]), "TL-SYNC-STATE-OLD");
+    }
+    place.run(&["sync", "--full"]).done();
+    place.run(&["sync"]).done();
+}
+
+#[tokio::test]
+async fn a_journal_that_is_full_before_the_first_copy_is_whole_holds_nothing_up() {
+    let place = Place::with_config(&format!("journal: {{ max_size: 1MiB }}{ONE_WAY}"));
+    sql(
+        &place,
+        "shop",
+        "CREATE TABLE items (id INTEGER PRIMARY KEY, name TEXT, version INTEGER); \
+         WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 400000) INSERT INTO items SELECT i, 'row', 1 FROM n",
+    );
+    sql(&place, "crm", "SELECT 1");
+    let mut service = Service::start(&place);
+    service.wait("the copy", LONG, async |s| s.told(|e| e["event"] == "rows")).await;
+    for part in 0..40 {
+        let first = 1_000_000 + part * 1000;
+        sql(
+            &place,
+            "shop",
+            &format!(
+                "WITH RECURSIVE n(i) AS (SELECT {first} UNION ALL SELECT i + 1 FROM n WHERE i < {first} + 999) \
+                 INSERT INTO items SELECT i, hex(zeroblob(50)), 1 FROM n"
+            ),
+        );
+    }
+    let count = || open(&place, "crm").query_row("SELECT count(*) FROM items", [], |r| r.get::<_, i64>(0));
+    service.wait("all rows", LONG, async |_| count().is_ok_and(|n| n == 440_000)).await;
+    service.stop();
+}
+
+#[tokio::test]
+async fn jobs_that_form_a_ring_do_not_send_a_change_round_it() {
+    let place = Place::with_config(
+        "
+endpoints: { aa: 'sqlite:./aa.db', shop: 'sqlite:./shop.db', crm: 'sqlite:./crm.db' }
+jobs:
+  into: { source: aa, target: shop, tables: [items] }
+  both: { between: [shop, crm], tables: [items], conflicts: { resolve: last_update_wins, version: version } }
+",
+    );
+    for name in ["aa", "shop", "crm"] {
+        sql(&place, name, "CREATE TABLE items (id INTEGER PRIMARY KEY, name TEXT, version INTEGER)");
+    }
+    let mut service = Service::start(&place);
+    service.wait("all follow", LONG, async |s| s.count(crate::service::phase("following")) == 3).await;
+    for id in 1..=20 {
+        sql(
+            &place,
+            "aa",
+            &format!(
+                "INSERT INTO items VALUES ({id}, 'new', 1); UPDATE items SET name = 'changed' WHERE id = {id}"
+            ),
+        );
+    }
+    let arrived = |id: i64| {
+        let sql = format!("SELECT count(*) FROM items WHERE id = {id}");
+        open(&place, "crm").query_row(&sql, [], |r| r.get::<_, i64>(0)).is_ok_and(|n| n == 1)
+    };
+    service.wait("the last change", LONG, async |_| arrived(20)).await;
+    for id in 21..=23 {
+        sql(&place, "aa", &format!("INSERT INTO items VALUES ({id}, 'later', 1)"));
+        service.wait("one more", LONG, async |_| arrived(id)).await;
+    }
+    let changes = service.sum("changes", |e| e["event"] == "applied");
+    assert!(changes <= 2 * 43, "43 changes over two jobs, {changes} were applied");
+    service.stop();
+}
+
+#[tokio::test]
+async fn a_job_that_waits_for_its_server_does_not_hold_ctrl_c_up() {
+    let config = "
+endpoints: { shop: 'sqlite:./shop.db', crm: 'sqlite:./crm.db', away: 'postgres://nobody:none@127.0.0.1:1/none' }
+jobs:
+  here: { source: shop, target: crm, tables: [items] }
+  there: { source: shop, target: away, tables: [items] }
+";
+    let place = place(ONE_WAY);
+    place.write("tidelock.yaml", config);
+    let mut service = Service::start(&place);
+    service
+        .wait("both are told", LONG, async |s| {
+            s.told(crate::service::phase("following")) && s.told(|e| e["event"] == "retrying")
+        })
+        .await;
+    service.stop();
 }

@@ -48,6 +48,11 @@ impl Service {
         self.told.lock().unwrap().iter().any(which)
     }
 
+    /// How many lines so far satisfy `which`.
+    pub fn count(&self, which: impl Fn(&Value) -> bool) -> usize {
+        self.told.lock().unwrap().iter().filter(|e| which(e)).count()
+    }
+
     /// The sum of `what` over the lines so far that satisfy `which`.
     pub fn sum(&self, what: &str, which: impl Fn(&Value) -> bool) -> u64 {
         self.told.lock().unwrap().iter().filter(|e| which(e)).filter_map(|e| e[what].as_u64()).sum()
