@@ -275,18 +275,18 @@ pub fn extent(db: &Connection) -> Result<Option<Extent>> {
         let mut statement = db.prepare_cached(&sql)?;
         statement.query_row([], |row| Ok(Place { seq: row.get(0)?, time: row.get(1)? })).optional()
     };
-    let trimmed: Option<i64> = db
-        .query_row(
-            &format!("SELECT CAST(value AS INTEGER) FROM {META} WHERE name = '{TRIMMED}'"),
-            [],
-            |row| row.get(0),
-        )
-        .optional()
-        .map_err(what())?;
-    let trimmed = trimmed.unwrap_or(0);
+    let trimmed = trimmed(db)?;
     let head = end("DESC").map_err(what())?.unwrap_or_default();
     let first = end("ASC").map_err(what())?.unwrap_or_default();
     Ok(Some(Extent { head, start: if trimmed == 0 { Place::default() } else { first }, trimmed }))
+}
+
+/// The highest number that is gone; 0 when all are there.
+pub fn trimmed(db: &Connection) -> Result<i64> {
+    let what = || error::sql("reading how far the change table was trimmed");
+    let sql = format!("SELECT CAST(value AS INTEGER) FROM {META} WHERE name = '{TRIMMED}'");
+    let mut statement = db.prepare_cached(&sql).map_err(what())?;
+    Ok(statement.query_row([], |row| row.get(0)).optional().map_err(what())?.unwrap_or(0))
 }
 
 /// Forgets changes below `durable`, a bounded number of them. The one at `durable` and the last one stay: they prove the place when reading resumes.
