@@ -1,5 +1,6 @@
 //! Stored rows → images: what snapshot, stream and reads by key share.
 
+use crate::catalogue::Found;
 use crate::decode;
 use crate::error;
 use crate::names::ident;
@@ -49,16 +50,14 @@ fn not_of_type(table: &Table, column: &Column, row: &Row<'_>, first: usize, foun
 }
 
 /// Rows by key, each looked up under its index; columns as `keys.table()` has them, decoded and bound by the types that are really there.
-pub fn by_key(db: &Connection, real: &Table, keys: &Rows) -> Result<Rows> {
+pub fn by_key(db: &Connection, real: &Found, keys: &Rows) -> Result<Rows> {
     let asked = keys.table();
-    let (table, bound) = crate::real::bound(real, asked)?;
+    let (table, bound) = crate::real::bound(&real.table, asked)?;
     let columns = asked.columns.iter().map(|c| ident(&c.name)).collect::<Vec<_>>().join(", ");
-    let same =
-        asked.key.iter().enumerate().map(|(i, k)| format!("{} = ?{}", ident(&asked.columns[*k].name), i + 1));
     let sql = format!(
         "SELECT {columns} FROM {} WHERE {}",
         ident(&asked.name.name),
-        same.collect::<Vec<_>>().join(" AND ")
+        crate::real::where_key(real, asked, 1)
     );
     let what = || error::sql(format!("reading table {} by key", asked.name));
     let mut statement = db.prepare_cached(&sql).map_err(what())?;
