@@ -3,7 +3,8 @@
 use crate::catalogue::Found;
 use crate::decode;
 use crate::error;
-use crate::names::ident;
+use crate::names::{ident, literal};
+use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Row};
 use std::sync::Arc;
 use tidelock_endpoint::{EndpointError, ErrorKind, Result};
@@ -22,11 +23,37 @@ pub fn image(
         decode::slot(column, stored, scratch, out)
             .map_err(|e| not_of_type(table, column, row, first, &e.found))?;
     }
-    let null = |k: &&usize| matches!(row.get_ref(first + **k), Ok(rusqlite::types::ValueRef::Null));
+    let null = |k: &&usize| matches!(row.get_ref(first + **k), Ok(ValueRef::Null));
     if let Some(key) = table.key.iter().find(null) {
         return Err(not_of_type(table, &table.columns[*key], row, first, "NULL in the key"));
     }
+    for place in &table.key {
+        let column = &table.columns[*place];
+        if let Ok(ValueRef::Text(text)) = row.get_ref(first + place)
+            && let Some(written) = decode::rewritten(column, text, scratch)
+        {
+            return Err(not_as_written(table, column, &String::from_utf8_lossy(text), &written));
+        }
+    }
     Ok(())
+}
+
+/// Other engines hold the value and not its letters, and would bring it back in ours.
+fn not_as_written(table: &Table, column: &Column, text: &str, written: &str) -> EndpointError {
+    let message = format!(
+        "reading table {}: key column {} is declared '{}' and holds {}, which we write as {}; its row would not be found again",
+        table.name,
+        column.name,
+        column.native,
+        literal(text),
+        literal(written)
+    );
+    let (own, name) = (ident(&table.name.name), ident(&column.name));
+    EndpointError::new(ErrorKind::Row, "TL-SQLITE-KEY-TEXT", message).hint(format!(
+        "UPDATE {own} SET {name} = {} WHERE {name} = {}; or make the table anew with that column as TEXT. What was captured of it before is passed over by `tidelock sync --full`",
+        literal(written),
+        literal(text)
+    ))
 }
 
 fn not_of_type(table: &Table, column: &Column, row: &Row<'_>, first: usize, found: &str) -> EndpointError {
