@@ -235,7 +235,8 @@ fn default(sql: &str, data_type: &Type) -> Option<ColumnDefault> {
     })
 }
 
-const BINARY: &str = "BINARY";
+/// The collation that takes nothing but the same for the same.
+pub const BINARY: &str = "BINARY";
 const COLLATED: &str = "it has another collation than BINARY";
 
 struct RawIndex {

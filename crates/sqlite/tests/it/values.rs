@@ -124,3 +124,15 @@ async fn a_key_in_letters_that_we_would_not_write_is_refused_and_a_row_by_it_nev
         assert_eq!(world.rows("t", 10).await.unwrap().len(), 1, "{declared}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_that_only_the_keys_index_tells_apart_are_all_in_a_snapshot() {
+    // Each row is a step of a reader.
+    let world = World::new(
+        "CREATE TABLE t (k TEXT COLLATE NOCASE NOT NULL, n INTEGER NOT NULL, b, PRIMARY KEY (k COLLATE BINARY, n));
+         INSERT INTO t SELECT k, n, zeroblob(1200000) FROM (SELECT 'A' AS k UNION SELECT 'a' UNION SELECT 'b'), (SELECT 1 AS n UNION SELECT 2)",
+    );
+    for chunk in [1, 2, 100] {
+        assert_eq!(world.rows("t", chunk).await.unwrap().len(), 6, "{chunk} rows a chunk");
+    }
+}
