@@ -2,10 +2,14 @@
 //!
 //! Deletes, updates, upserts, inserts, each by one prepared statement that is bound anew for every row. A unique value that wanders between rows of one delta (a swap) is in the
 //! way of itself when rows are written one by one; then the delta is taken back to its savepoint and done the thorough way: all its keys are deleted, and whole rows are written.
+//!
+//! Keys are the same only letter for letter. Where the key's index has a collation that takes others for the same (NOCASE), `ON CONFLICT` would write over **another** row in silence; there
+//! a row is updated under exactly its key or else inserted, and what the index does not take is an error.
 
+use crate::catalogue::Found;
 use crate::encode::Bound;
 use crate::error;
-use crate::names::{ident, parameters};
+use crate::names::{ident, parameters, same_key};
 use crate::real::{self, bind, bind_key};
 use rusqlite::types::Value as Stored;
 use rusqlite::{Connection, Statement, params_from_iter};
@@ -112,6 +116,7 @@ pub enum OnKey {
 pub struct Writer<'db> {
     db: &'db Connection,
     table: Arc<Table>,
+    real: Found,
     bound: Vec<Bound>,
     /// Columns that are written: those that the file does not compute.
     written: Vec<usize>,
@@ -120,9 +125,10 @@ pub struct Writer<'db> {
 impl<'db> Writer<'db> {
     /// Looks up the columns that are really there.
     pub fn new(db: &'db Connection, table: &Arc<Table>) -> Result<Writer<'db>> {
-        let (_, bound) = real::bound(&real::find(db, table)?, table)?;
+        let real = real::find(db, table)?;
+        let (_, bound) = real::bound(&real.table, table)?;
         let written = (0..bound.len()).filter(|i| !bound[*i].column.generated).collect();
-        Ok(Writer { db, table: table.clone(), bound, written })
+        Ok(Writer { db, table: table.clone(), real, bound, written })
     }
 
     fn name(&self, place: usize) -> String {
@@ -149,9 +155,13 @@ impl<'db> Writer<'db> {
 
     /// `k1 = ?n AND …`
     fn where_key(&self, first: usize) -> String {
-        let same =
-            self.table.key.iter().enumerate().map(|(i, k)| format!("{} = ?{}", self.name(*k), first + i));
-        same.collect::<Vec<_>>().join(" AND ")
+        real::where_key(&self.real, &self.table, first)
+    }
+
+    /// The key's index takes other keys for the same.
+    fn has_loose_key(&self) -> bool {
+        let key: Vec<&str> = self.table.key_columns().map(|c| c.name.as_str()).collect();
+        self.real.collations(&key).iter().any(Option::is_some)
     }
 
     fn quickly(&self, delta: &OwnedDelta) -> Written<Applied> {
@@ -163,7 +173,7 @@ impl<'db> Writer<'db> {
                 applied.missing += 1;
             }
         }
-        self.insert(OnKey::Update, delta.upserts.iter().map(|r| delta.image(r)))?;
+        self.upsert(delta.upserts.iter().map(|r| delta.image(r)))?;
         let count = delta.inserts.len() as u64;
         applied.present =
             count - self.insert(OnKey::Nothing, delta.inserts.iter().map(|r| delta.image(r)))?;
@@ -242,6 +252,19 @@ impl<'db> Writer<'db> {
         self.run(&mut statement)
     }
 
+    /// Writes whole rows over those of their keys, or adds them.
+    pub fn upsert<'i>(&self, images: impl Iterator<Item = Image<'i>>) -> Written<()> {
+        if !self.has_loose_key() {
+            return self.insert(OnKey::Update, images).map(drop);
+        }
+        for image in images {
+            if self.update(image, image)? == 0 {
+                self.insert(OnKey::Fail, std::iter::once(image))?;
+            }
+        }
+        Ok(())
+    }
+
     /// Writes whole rows; returns how many were written.
     pub fn insert<'i>(&self, on_key: OnKey, images: impl Iterator<Item = Image<'i>>) -> Written<u64> {
         let mut statement = self.prepare(&self.insert_text(on_key))?;
@@ -276,10 +299,25 @@ impl<'db> Writer<'db> {
             others.map(|i| format!("{0} = excluded.{0}", self.name(*i))).collect::<Vec<_>>().join(", ");
         let conflict = match on_key {
             OnKey::Fail => String::new(),
+            OnKey::Nothing if self.has_loose_key() => return self.insert_absent_text(&columns, &values),
             OnKey::Update if !sets.is_empty() => format!(" ON CONFLICT ({key}) DO UPDATE SET {sets}"),
             OnKey::Update | OnKey::Nothing => format!(" ON CONFLICT ({key}) DO NOTHING"),
         };
         format!("INSERT INTO {} ({columns}) VALUES ({values}){conflict}", self.own())
+    }
+
+    /// Inserts a row unless one is there under exactly its key.
+    fn insert_absent_text(&self, columns: &str, values: &str) -> String {
+        let own = self.own();
+        // The key's parameters stand among the row's own.
+        let place = |k: &usize| self.written.iter().position(|w| w == k).map_or(0, |at| at + 1);
+        let key: Vec<&str> = self.table.key_columns().map(|c| c.name.as_str()).collect();
+        let same = self.table.key.iter().zip(self.real.collations(&key));
+        let same = same.map(|(k, how)| same_key(&self.name(*k), "=", &format!("?{}", place(k)), how));
+        let same = same.collect::<Vec<_>>().join(" AND ");
+        format!(
+            "INSERT INTO {own} ({columns}) SELECT {values} WHERE NOT EXISTS (SELECT 1 FROM {own} WHERE {same})"
+        )
     }
 
     /// All columns of a row as they are stored, those of no interest to the job too.
@@ -296,7 +334,7 @@ impl<'db> Writer<'db> {
 
     /// Puts a stashed row back, with what was set.
     fn restore(&self, row: Vec<(String, Stored)>, set: Image<'_>) -> Written<()> {
-        let real = real::find(self.db, &self.table)?;
+        let real = &self.real.table;
         let is_written = |name: &str| real.column(name).is_some_and(|c| !real.columns[c].generated);
         let mut row: Vec<(String, Stored)> = row.into_iter().filter(|(name, _)| is_written(name)).collect();
         for ((slot, bound), column) in set.slots().zip(&self.bound).zip(&self.table.columns) {

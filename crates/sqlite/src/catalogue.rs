@@ -12,12 +12,36 @@ pub struct Found {
     pub table: Table,
     /// The columns of each unique index over plain columns, the primary key's included.
     pub uniques: Vec<Vec<String>>,
+    /// Of these indexes the ones with another collation than BINARY: each column with the one it has there.
+    pub collated: Vec<Vec<(String, String)>>,
     /// Indexes over expressions, of a part of the rows, or with another collation: by name, whether unique, and why.
     pub special: Vec<(String, bool, &'static str)>,
     /// Columns whose declared type says nothing to us.
     pub unknown: Vec<String>,
     /// Key columns that were declared without NOT NULL, where SQLite would store NULL.
     pub loose_key: Vec<String>,
+}
+
+impl Found {
+    /// The collations under which the index over these columns finds a key, `None` for BINARY: what the others take for the same may be another key.
+    pub fn collations(&self, key: &[&str]) -> Vec<Option<&str>> {
+        let over = |columns: &[&str]| {
+            let in_key = |c: &&str| key.iter().any(|k| k.eq_ignore_ascii_case(c));
+            columns.len() == key.len() && columns.iter().all(in_key)
+        };
+        let all = self.uniques.iter().filter(|u| over(&u.iter().map(String::as_str).collect::<Vec<_>>()));
+        let collated: Vec<_> = self
+            .collated
+            .iter()
+            .filter(|u| over(&u.iter().map(|(c, _)| c.as_str()).collect::<Vec<_>>()))
+            .collect();
+        let Some(first) = collated.first().filter(|_| all.count() == collated.len()) else {
+            return vec![None; key.len()];
+        };
+        let of =
+            |k: &&str| first.iter().find(|(c, _)| c.eq_ignore_ascii_case(k)).map(|(_, how)| how.as_str());
+        key.iter().map(|k| of(k).filter(|how| !how.eq_ignore_ascii_case(BINARY))).collect()
+    }
 }
 
 /// What users put into the file.
@@ -87,6 +111,10 @@ fn read(db: &Connection, name: &str, without_rowid: bool) -> rusqlite::Result<Fo
     if rowid_key {
         uniques.push(names(&key));
     }
+    let with_collations =
+        |i: &RawIndex| names(&i.columns).into_iter().zip(i.collations.iter().cloned()).collect();
+    let collated = indexes.iter().filter(|i| i.unique && i.special == Some(COLLATED)).map(with_collations);
+    let collated = collated.collect();
     uniques.sort();
     let special = indexes.iter().filter_map(|i| Some((i.name.clone(), i.unique, i.special?))).collect();
     let plain = indexes.iter().filter(|i| i.origin != "pk" && i.special.is_none_or(|s| s == COLLATED));
@@ -112,7 +140,7 @@ fn read(db: &Connection, name: &str, without_rowid: bool) -> rusqlite::Result<Fo
         indexes: of_table,
         foreign_keys,
     };
-    let mut found = Found { table, uniques, special, unknown, loose_key };
+    let mut found = Found { table, uniques, collated, special, unknown, loose_key };
     widen_references(db, &mut found.table)?;
     Ok(found)
 }
@@ -207,6 +235,8 @@ fn default(sql: &str, data_type: &Type) -> Option<ColumnDefault> {
     })
 }
 
+/// The collation that takes nothing but the same for the same.
+pub const BINARY: &str = "BINARY";
 const COLLATED: &str = "it has another collation than BINARY";
 
 struct RawIndex {
@@ -214,6 +244,8 @@ struct RawIndex {
     unique: bool,
     origin: String,
     columns: Vec<usize>,
+    /// Beside `columns` where it is over nothing but columns.
+    collations: Vec<String>,
     special: Option<&'static str>,
 }
 
@@ -238,7 +270,9 @@ fn raw_indexes(db: &Connection, table: &str) -> rusqlite::Result<Vec<RawIndex>> 
             .query_map([&name], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, Option<String>>(1)?)))?
             .collect::<rusqlite::Result<Vec<_>>>()?;
         let plain = parts.iter().all(|(cid, _)| *cid >= 0);
-        let binary = parts.iter().all(|(_, c)| c.as_deref().is_none_or(|c| c.eq_ignore_ascii_case("BINARY")));
+        let collations: Vec<String> =
+            parts.iter().map(|(_, c)| c.clone().unwrap_or_else(|| BINARY.to_owned())).collect();
+        let binary = collations.iter().all(|c| c.eq_ignore_ascii_case(BINARY));
         let special = match () {
             () if !plain => Some("it is over an expression"),
             () if partial => Some("it is over a part of the rows"),
@@ -246,7 +280,7 @@ fn raw_indexes(db: &Connection, table: &str) -> rusqlite::Result<Vec<RawIndex>> 
             () => None,
         };
         let columns = parts.iter().filter_map(|(cid, _)| usize::try_from(*cid).ok()).collect();
-        found.push(RawIndex { name, unique, origin, columns, special });
+        found.push(RawIndex { name, unique, origin, columns, collations, special });
     }
     Ok(found)
 }

@@ -1,6 +1,7 @@
 //! What stands in a column → a neutral value. One function for snapshot, stream and reads by key, so that they agree on every value.
 
-use rusqlite::types::ValueRef;
+use crate::encode::{Bound, is_written_as};
+use rusqlite::types::{Value as Stored, ValueRef};
 use std::fmt::Write;
 use tidelock_model::{
     Bits, Column, Date, DateTime, Decimal, ImageWriter, Interval, Time, Timestamp, Type, Value,
@@ -126,6 +127,22 @@ fn from_text<'a>(data_type: &Type, text: &'a str, scratch: &'a mut String) -> Op
         Type::Interval => Value::Interval(interval(text)?),
         Type::Uuid => Value::Uuid(uuid(text)?),
         _ => return None,
+    })
+}
+
+/// What we would write for this text of the column, where that is not the text itself: nothing would be found by it.
+pub fn rewritten(column: &Column, text: &[u8], scratch: &mut String) -> Option<String> {
+    if matches!(column.data_type, Type::Text { .. } | Type::Any) {
+        return None;
+    }
+    let value = from_text(&column.data_type, std::str::from_utf8(text).ok()?, scratch)?;
+    if std::str::from_utf8(text).is_ok_and(|text| is_written_as(&value, text)) {
+        return None;
+    }
+    Some(match Bound::new(column.clone()).owned(&value) {
+        Ok(Stored::Text(text)) => text,
+        Ok(other) => format!("{other:?}"),
+        Err(why) => why,
     })
 }
 

@@ -177,13 +177,45 @@ fn print<'a>(scratch: &'a mut String, text: std::fmt::Arguments<'_>) -> ValueRef
 
 fn print_uuid<'a>(scratch: &'a mut String, bytes: &[u8; 16]) -> ValueRef<'a> {
     scratch.clear();
+    write_uuid(scratch, bytes).expect("writing to a string does not fail");
+    ValueRef::Text(scratch.as_bytes())
+}
+
+fn write_uuid(out: &mut impl Write, bytes: &[u8; 16]) -> std::fmt::Result {
     for (i, byte) in bytes.iter().enumerate() {
         if matches!(i, 4 | 6 | 8 | 10) {
-            scratch.push('-');
+            out.write_char('-')?;
         }
-        write!(scratch, "{byte:02x}").expect("writing to a string does not fail");
+        write!(out, "{byte:02x}")?;
     }
-    ValueRef::Text(scratch.as_bytes())
+    Ok(())
+}
+
+/// Whether `text` is, letter for letter, what is written for `value`.
+pub fn is_written_as(value: &Value<'_>, text: &str) -> bool {
+    let mut rest = Rest(text);
+    let same = match value {
+        Value::UInt(u) => write!(rest, "{u}"),
+        Value::Date(d) => write!(rest, "{d}"),
+        Value::Time(t) => write!(rest, "{t}"),
+        Value::DateTime(d) => write!(rest, "{d}"),
+        Value::Timestamp(t) => write!(rest, "{t}"),
+        Value::Interval(i) => write!(rest, "{i}"),
+        Value::Uuid(u) => write_uuid(&mut rest, u),
+        Value::Decimal(d) => rest.write_str(d.as_str()),
+        _ => return true,
+    };
+    same.is_ok() && rest.0.is_empty()
+}
+
+/// What of a text is still to be written; another text is refused.
+struct Rest<'t>(&'t str);
+
+impl Write for Rest<'_> {
+    fn write_str(&mut self, part: &str) -> std::fmt::Result {
+        self.0 = self.0.strip_prefix(part).ok_or(std::fmt::Error)?;
+        Ok(())
+    }
 }
 
 #[cfg(test)]

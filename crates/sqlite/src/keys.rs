@@ -1,8 +1,10 @@
 //! Keys as bounds of a chunk: stored values, written as text so that they are the same value when read again.
 
-use crate::names::{ident, list, parameters};
+use crate::catalogue::{self, BINARY};
+use crate::error;
+use crate::names::{ident, parameters};
 use rusqlite::types::{ToSql, ToSqlOutput, Value, ValueRef};
-use rusqlite::{Row, types::FromSqlError};
+use rusqlite::{Connection, Row, types::FromSqlError};
 use serde::{Deserialize, Serialize};
 use tidelock_endpoint::{EndpointError, ErrorKind, Result};
 use tidelock_model::Table;
@@ -59,10 +61,33 @@ impl Bounds {
     }
 }
 
-/// `(k1, k2) > (?1, ?2)` over the table's key.
-pub fn compare(table: &Table, operator: &str, first: usize) -> String {
-    let key = list(table.key_columns().map(|c| c.name.as_str()));
-    format!("({key}) {operator} ({})", parameters(first, table.key.len()))
+/// The key's columns as they are ordered and compared: so that no two rows are the same.
+pub fn ordered(db: &Connection, table: &Table) -> Result<Vec<String>> {
+    let what = || error::sql(format!("looking at the key of table {}", table.name));
+    let name = table.name.name.as_str();
+    let key: Vec<&str> = table.key_columns().map(|c| c.name.as_str()).collect();
+    let mut terms: Vec<String> = key.iter().map(|k| ident(k)).collect();
+    let mut found = None;
+    for (place, column) in key.iter().enumerate() {
+        let (_, own, ..) = db.column_metadata(Some("main"), name, *column).map_err(what())?;
+        let own = own.map(|own| own.to_string_lossy().into_owned()).unwrap_or_default();
+        if own.eq_ignore_ascii_case(BINARY) {
+            continue;
+        }
+        if found.is_none() {
+            found = catalogue::find(db, name).map_err(what())?;
+        }
+        let of_index = found.as_ref().and_then(|f| f.collations(&key)[place]).unwrap_or(BINARY);
+        if !own.eq_ignore_ascii_case(of_index) {
+            terms[place] += &format!(" COLLATE {}", ident(of_index));
+        }
+    }
+    Ok(terms)
+}
+
+/// `(k1, k2) > (?1, ?2)` over the key's columns as [`ordered`] has them.
+pub fn compare(key: &[String], operator: &str, first: usize) -> String {
+    format!("({}) {operator} ({})", key.join(", "), parameters(first, key.len()))
 }
 
 /// Some columns of a row as cells. NULL has none: no key holds it.

@@ -118,14 +118,14 @@ fn write(db: &Connection, work: Work) -> Result<()> {
 
 fn insert(db: &Connection, work: &Work) -> Result<()> {
     let writer = Writer::new(db, &work.table)?;
-    let on_key = match work.mode {
-        WriteMode::Insert => OnKey::Fail,
-        WriteMode::Upsert => OnKey::Update,
-    };
     for rows in &work.rows {
         let images = rows.images().collect::<std::result::Result<Vec<_>, _>>().map_err(error::damaged)?;
-        match writer.insert(on_key, images.iter().copied()) {
-            Ok(_) => {}
+        let done = match work.mode {
+            WriteMode::Insert => writer.insert(OnKey::Fail, images.iter().copied()).map(drop),
+            WriteMode::Upsert => writer.upsert(images.iter().copied()),
+        };
+        match done {
+            Ok(()) => {}
             Err(Failed::Unique(_)) if work.mode == WriteMode::Upsert => {
                 writer.replace(&images).map_err(Failed::into_error)?;
             }

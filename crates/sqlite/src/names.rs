@@ -35,3 +35,13 @@ pub fn list<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
 pub fn parameters(first: usize, count: usize) -> String {
     (first..first + count).map(|i| format!("?{i}")).collect::<Vec<_>>().join(", ")
 }
+
+/// Two values are the same key, letter for letter, whatever the column takes for the same. `collation` is that of the key's index where it is not BINARY,
+/// so that the index is used.
+pub fn same_key(left: &str, operator: &str, right: &str, collation: Option<&str>) -> String {
+    let exact = format!("{left} {operator} {right} COLLATE BINARY");
+    match collation {
+        Some(how) => format!("{left} {operator} {right} COLLATE {} AND {exact}", ident(how)),
+        None => exact,
+    }
+}

@@ -1,18 +1,19 @@
 //! The columns that are really there, for binding: the tables that `sync` hands us carry the source's types.
 
-use crate::catalogue;
+use crate::catalogue::{self, Found};
 use crate::encode::{Bound, Refused};
 use crate::error;
+use crate::names::{ident, same_key};
 use rusqlite::{Connection, Statement};
 use tidelock_endpoint::{EndpointError, ErrorKind, Result};
 use tidelock_model::{Image, Slot, Table};
 
 /// The table as the file has it.
-pub fn find(db: &Connection, table: &Table) -> Result<Table> {
+pub fn find(db: &Connection, table: &Table) -> Result<Found> {
     let found = catalogue::find(db, &table.name.name)
         .map_err(error::sql(format!("looking at table {}", table.name)))?
         .filter(|_| table.name.schema.is_none());
-    found.map(|f| f.table).ok_or_else(|| {
+    found.ok_or_else(|| {
         let message = format!("using table {}: it is not there", table.name);
         EndpointError::new(ErrorKind::Target, "TL-SQLITE-NO-TABLE", message)
     })
@@ -30,6 +31,15 @@ pub fn bound(real: &Table, asked: &Table) -> Result<(Table, Vec<Bound>)> {
     }
     let bound = columns.iter().cloned().map(Bound::new).collect();
     Ok((Table { columns, ..asked.clone() }, bound))
+}
+
+/// `k1 = ?n AND …` over the key of `asked`, from parameter `first` on: that key and no other one, whatever the column's collation takes for the same.
+pub fn where_key(real: &Found, asked: &Table, first: usize) -> String {
+    let key: Vec<&str> = asked.key_columns().map(|c| c.name.as_str()).collect();
+    let same = key.iter().zip(real.collations(&key)).enumerate();
+    let same =
+        same.map(|(i, (name, collation))| same_key(&ident(name), "=", &format!("?{}", first + i), collation));
+    same.collect::<Vec<_>>().join(" AND ")
 }
 
 /// Binds one value and words its refusal.

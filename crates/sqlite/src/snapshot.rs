@@ -107,11 +107,12 @@ fn cut(db: &Connection, table: &Table, rows: u64) -> Result<Vec<Chunk>> {
         return Ok(vec![chunk(0, &Bounds::default(), count.unsigned_abs())]);
     }
     no_null_key(db, table)?;
-    let key = list(table.key_columns().map(|c| c.name.as_str()));
+    let terms = keys::ordered(db, table)?;
+    let key = terms.join(", ");
     let mut chunks: Vec<Chunk> = Vec::new();
     let mut from: Option<Vec<Cell>> = None;
     loop {
-        let condition = from.as_ref().map(|_| keys::compare(table, ">", 1)).unwrap_or_else(|| "1".into());
+        let condition = from.as_ref().map(|_| keys::compare(&terms, ">", 1)).unwrap_or_else(|| "1".into());
         let sql =
             format!("SELECT {key} FROM {own} WHERE {condition} ORDER BY {key} LIMIT 1 OFFSET {}", rows - 1);
         let mut statement = db.prepare_cached(&sql).map_err(what())?;
@@ -121,7 +122,7 @@ fn cut(db: &Connection, table: &Table, rows: u64) -> Result<Vec<Chunk>> {
         chunks.push(chunk(chunks.len(), &Bounds { from: from.take(), to: Some(to.clone()) }, rows));
         from = Some(to);
     }
-    let condition = from.as_ref().map(|_| keys::compare(table, ">", 1)).unwrap_or_else(|| "1".into());
+    let condition = from.as_ref().map(|_| keys::compare(&terms, ">", 1)).unwrap_or_else(|| "1".into());
     let sql = format!("SELECT count(*) FROM {own} WHERE {condition}");
     let rest: i64 =
         db.query_row(&sql, params_from_iter(from.iter().flatten()), |row| row.get(0)).map_err(what())?;
@@ -185,21 +186,22 @@ fn step(db: &Connection, reading: Reading) -> Result<(Option<Rows>, Option<Vec<C
     let what = || error::sql(format!("reading table {}", table.name));
     let own = ident(&table.name.name);
     let columns = list(table.columns.iter().map(|c| c.name.as_str()));
+    let terms = keys::ordered(db, &table)?;
     let (order, key, picked) = if table.key.is_empty() {
         let rowid = keys::rowid(&table)?;
         (rowid.to_owned(), vec![table.columns.len()], format!("{columns}, {rowid}"))
     } else {
-        (list(table.key_columns().map(|c| c.name.as_str())), table.key.clone(), columns)
+        (terms.join(", "), table.key.clone(), columns)
     };
     let mut conditions = Vec::new();
     if bounds.from.is_some() {
         let above =
-            if table.key.is_empty() { format!("{order} > ?1") } else { keys::compare(&table, ">", 1) };
+            if table.key.is_empty() { format!("{order} > ?1") } else { keys::compare(&terms, ">", 1) };
         conditions.push(above);
     }
     let given = bounds.from.as_ref().map_or(0, Vec::len);
     if bounds.to.is_some() {
-        conditions.push(keys::compare(&table, "<=", given + 1));
+        conditions.push(keys::compare(&terms, "<=", given + 1));
     }
     let condition = if conditions.is_empty() { "1".into() } else { conditions.join(" AND ") };
     let sql = format!("SELECT {picked} FROM {own} WHERE {condition} ORDER BY {order}");

@@ -184,6 +184,7 @@ impl Follower {
     /// Reads on within the run, as much as a batch may hold.
     fn piece(&mut self, db: &Connection, run: &mut Run) -> Result<()> {
         let what = || error::sql("reading changes");
+        self.nothing_trimmed(db)?;
         let sql = format!("SELECT * FROM {CHANGE} WHERE seq > ?1 AND seq <= ?2 ORDER BY seq");
         let mut statement = db.prepare_cached(&sql).map_err(what())?;
         let mut rows = statement.query((self.last.seq, run.end.seq)).map_err(what())?;
@@ -203,6 +204,20 @@ impl Follower {
         // Numbers may be missing at the end when rows were removed by hand.
         self.last = run.end;
         Ok(())
+    }
+
+    /// Another capture of this file forgets what is durable at its own end; the numbers alone do not tell whether there was anything before the next one.
+    fn nothing_trimmed(&self, db: &Connection) -> Result<()> {
+        let trimmed = capture::trimmed(db)?;
+        if trimmed <= self.last.seq {
+            return Ok(());
+        }
+        let message = format!(
+            "reading changes: those up to {trimmed} were forgotten before they were read behind {}; another tidelock follows this file too",
+            self.last
+        );
+        Err(EndpointError::new(ErrorKind::PositionLost, "TL-SQLITE-POSITION-LOST", message)
+            .hint("let one configuration follow the file, with all of its jobs; then copy anew with `tidelock sync --full`"))
     }
 
     /// Forgets what is durable elsewhere. A busy file is no reason to wait, and no error: later is early enough.

@@ -1,14 +1,15 @@
 //! The text of the triggers. See `capture` for what they are for.
 
 use crate::capture::{DELETE, INSERT, UPDATE};
-use crate::names::{CHANGE, ORIGIN, REPLACED, ident};
+use crate::catalogue::Found;
+use crate::names::{CHANGE, ORIGIN, REPLACED, ident, same_key};
 use rusqlite::Connection;
 use std::collections::BTreeMap;
 use tidelock_model::Table;
 
 /// The parts that a table's triggers play; they are in the triggers' names.
-pub const KINDS: [&str; 5] = ["insert", "update", "delete", "before_insert", "before_update"];
-/// Those that write changes.
+pub const KINDS: [&str; 6] = ["insert", "update", "rekeyed", "delete", "before_insert", "before_update"];
+/// Those without which changes are missed.
 pub const RECORDING: [&str; 3] = ["insert", "update", "delete"];
 
 /// The moment, in microseconds since 1970 UTC, as every version can tell it: to the millisecond.
@@ -35,11 +36,33 @@ pub fn present(db: &Connection, layout: i64, table: &str) -> rusqlite::Result<BT
     Ok(all.into_iter().filter(|(n, _)| own(n)).collect())
 }
 
-/// The triggers that a table needs: name → text.
-pub fn statements(layout: i64, table: &Table, uniques: &[Vec<String>]) -> BTreeMap<String, String> {
-    let writer = Writer { layout, table, uniques };
-    let text =
-        [writer.insert(), writer.update(), writer.delete(), writer.before_insert(), writer.before_update()];
+/// The text of other people's triggers on this table that were made after those of this layout, and fire before them.
+pub fn overtaking(db: &Connection, layout: i64, table: &str) -> rusqlite::Result<Vec<String>> {
+    let mut statement = db.prepare_cached(
+        "SELECT sql FROM sqlite_schema WHERE type = 'trigger' AND tbl_name = ?1 COLLATE NOCASE AND name NOT GLOB 'tidelock_[0-9]*' \
+         AND rowid > (SELECT min(rowid) FROM sqlite_schema WHERE type = 'trigger' AND name GLOB 'tidelock_' || ?2 || '_*')",
+    )?;
+    statement.query_map((table, layout), |row| row.get(0))?.collect()
+}
+
+/// Whether a trigger of this text may keep those behind it from firing at all.
+pub fn may_silence(text: &str) -> bool {
+    let letters: String = text.chars().filter(|c| !c.is_whitespace()).collect();
+    letters.to_ascii_lowercase().contains("raise(ignore)")
+}
+
+/// The triggers that a table needs, `table` being what is captured of it: name → text.
+pub fn statements(layout: i64, table: &Table, found: &Found) -> BTreeMap<String, String> {
+    let key: Vec<&str> = table.key_columns().map(|c| c.name.as_str()).collect();
+    let writer = Writer { layout, table, uniques: &found.uniques, collations: found.collations(&key) };
+    let text = [
+        writer.insert(),
+        writer.update(),
+        writer.rekeyed(),
+        writer.delete(),
+        writer.before_insert(),
+        writer.before_update(),
+    ];
     KINDS.iter().zip(text).map(|(kind, text)| (name(layout, kind), text)).collect()
 }
 
@@ -47,6 +70,7 @@ struct Writer<'a> {
     layout: i64,
     table: &'a Table,
     uniques: &'a [Vec<String>],
+    collations: Vec<Option<&'a str>>,
 }
 
 impl Writer<'_> {
@@ -64,8 +88,20 @@ impl Writer<'_> {
 
     /// `a.k1 IS b.k1 AND a.k2 IS b.k2` over the key.
     fn key(&self, left: impl Fn(usize) -> String, right: impl Fn(usize) -> String) -> String {
-        let same = self.table.key.iter().map(|k| format!("{} IS {}", left(*k), right(*k)));
+        let same = self.table.key.iter().map(|k| same_key(&left(*k), "IS", &right(*k), None));
         same.collect::<Vec<_>>().join(" AND ")
+    }
+
+    /// `"table" t WHERE …`: what stands in the table under a key.
+    fn under(&self, key: impl Fn(usize) -> String) -> String {
+        let (t, places) = (self.of("t"), self.table.key.iter().zip(&self.collations));
+        let same = places.map(|(k, collation)| same_key(&t(*k), "IS", &key(*k), *collation));
+        format!("{} t WHERE {}", ident(&self.table.name.name), same.collect::<Vec<_>>().join(" AND "))
+    }
+
+    /// Nothing stands in the table under a key.
+    fn gone(&self, key: impl Fn(usize) -> String) -> String {
+        format!("NOT EXISTS (SELECT 1 FROM {})", self.under(key))
     }
 
     fn of(&self, row: &'static str) -> impl Fn(usize) -> String {
@@ -84,11 +120,7 @@ impl Writer<'_> {
     /// Records noted rows as deleted that are gone: not there any more, or only their key is, under the new row.
     fn replaced(&self, and: &str) -> String {
         let noted = |place: usize| format!("r.v{}", place + 1);
-        let gone = format!(
-            "NOT EXISTS (SELECT 1 FROM {} t WHERE {})",
-            ident(&self.table.name.name),
-            self.key(self.of("t"), noted)
-        );
+        let gone = self.gone(noted);
         let n = self.table.columns.len();
         let values = (1..=n).map(|i| format!("r.v{i}")).collect::<Vec<_>>().join(", ");
         format!(
@@ -103,33 +135,52 @@ impl Writer<'_> {
     fn insert(&self) -> String {
         let n = self.table.columns.len();
         format!(
-            "{} BEGIN {}; {}; END",
+            "{} BEGIN {}; {} FROM {}; END",
             self.head("insert", "AFTER INSERT"),
             self.replaced(""),
-            self.record(INSERT, n, &self.columns("NEW"))
+            self.record(INSERT, n, &self.columns("t")),
+            self.under(self.of("NEW"))
         )
     }
 
     fn update(&self) -> String {
         let noted = |place: usize| format!("r.v{}", place + 1);
         let other = format!(" AND NOT ({})", self.key(noted, self.of("OLD")));
-        let both = format!("{}, {}", self.columns("OLD"), self.columns("NEW"));
+        let n = self.table.columns.len();
+        let both = format!("{}, {}", self.columns("OLD"), self.columns("t"));
+        let same = self.key(self.of("OLD"), self.of("NEW"));
+        let (left, there) = (self.gone(self.of("OLD")), self.under(self.of("NEW")));
         format!(
-            "{} BEGIN {}; {}; END",
+            "{} BEGIN {}; {} FROM {there} AND ({same} OR {left}); END",
             self.head("update", "AFTER UPDATE"),
             self.replaced(&other),
-            self.record(UPDATE, 2 * self.table.columns.len(), &both)
+            self.record(UPDATE, 2 * n, &both)
+        )
+    }
+
+    /// What an update is that gave the row another key, when by now another row has the old key, or none has the new one.
+    fn rekeyed(&self) -> String {
+        let n = self.table.columns.len();
+        let (left, there) = (self.gone(self.of("OLD")), self.under(self.of("NEW")));
+        format!(
+            "{} WHEN NOT ({}) BEGIN {} FROM {there} AND NOT {left}; {} WHERE {left} AND {}; END",
+            self.head("rekeyed", "AFTER UPDATE"),
+            self.key(self.of("OLD"), self.of("NEW")),
+            self.record(INSERT, n, &self.columns("t")),
+            self.record(DELETE, n, &self.columns("OLD")),
+            self.gone(self.of("NEW"))
         )
     }
 
     fn delete(&self) -> String {
         let noted = |place: usize| format!("v{}", place + 1);
         format!(
-            "{} BEGIN DELETE FROM {REPLACED} WHERE layout = {} AND {}; {}; END",
+            "{} BEGIN DELETE FROM {REPLACED} WHERE layout = {} AND {}; {} WHERE {}; END",
             self.head("delete", "AFTER DELETE"),
             self.layout,
             self.key(noted, self.of("OLD")),
-            self.record(DELETE, self.table.columns.len(), &self.columns("OLD"))
+            self.record(DELETE, self.table.columns.len(), &self.columns("OLD")),
+            self.gone(self.of("OLD"))
         )
     }
 
@@ -145,8 +196,10 @@ impl Writer<'_> {
     fn note(&self, kind: &str, when: &str, condition: &str) -> String {
         let own = ident(&self.table.name.name);
         let n = self.table.columns.len();
+        // Of notes that are left over, those of rows that are gone are another statement's, in which this one runs.
+        let there = self.under(|place| format!("{REPLACED}.v{}", place + 1));
         format!(
-            "{} WHEN EXISTS (SELECT 1 FROM {own} t WHERE {condition}) BEGIN DELETE FROM {REPLACED} WHERE layout = {}; \
+            "{} WHEN EXISTS (SELECT 1 FROM {own} t WHERE {condition}) BEGIN DELETE FROM {REPLACED} WHERE layout = {} AND EXISTS (SELECT 1 FROM {there}); \
              INSERT INTO {REPLACED} (layout, {}) SELECT {}, {} FROM {own} t WHERE {condition}; END",
             self.head(kind, when),
             self.layout,

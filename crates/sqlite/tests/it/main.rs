@@ -6,6 +6,7 @@ mod chinook;
 mod conformance;
 mod inspecting;
 mod other_process;
+mod other_triggers;
 mod resuming;
 mod schema_changes;
 mod values;

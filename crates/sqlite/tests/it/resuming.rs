@@ -92,3 +92,29 @@ async fn a_capture_that_is_taken_away_ends_the_stream_loudly() {
     assert_eq!(left, 0);
     world.writer().execute_batch("INSERT INTO t VALUES (1)").unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_another_capture_forgets_before_it_was_read_here_is_a_lost_position() {
+    let world = World::new("CREATE TABLE t (id INTEGER PRIMARY KEY, b BLOB)");
+    let (mut slow, mut fast) = (world.follow(&["t"]).await, world.follow(&["t"]).await);
+    let db = world.writer();
+    // Each is a batch of its own, and so many wait in nobody's channel.
+    let rows = (1..=20).map(|id| format!("({id}, zeroblob(1200000))")).collect::<Vec<_>>().join(", ");
+    db.execute_batch(&format!("INSERT INTO t VALUES {rows}")).unwrap();
+    fast.changes(20).await;
+    fast.stream.acknowledge(fast.commits.last().unwrap()).await.unwrap();
+    let begun = Instant::now();
+    while db.query_row("SELECT count(*) FROM tidelock_change", [], |r| r.get::<_, i64>(0)).unwrap() > 1 {
+        assert!(begun.elapsed() < Duration::from_secs(20), "nothing was forgotten");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let error = loop {
+        match slow.step().await {
+            Ok(()) => {
+                assert!(slow.commits.is_empty(), "told as whole with {} changes of 20", slow.seen.len())
+            }
+            Err(error) => break error,
+        }
+    };
+    assert_eq!((error.kind, error.code), (ErrorKind::PositionLost, "TL-SQLITE-POSITION-LOST"), "{error}");
+}

@@ -87,3 +87,52 @@ async fn tables_without_a_key_are_copied() {
         World::new("CREATE TABLE t (rowid TEXT, b); INSERT INTO t VALUES ('x', 1), ('x', 1), (NULL, 2)");
     assert_eq!(world.rows("t", 1).await.unwrap().len(), 3);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_in_letters_that_we_would_not_write_is_refused_and_a_row_by_it_never_missed() {
+    const ID: &str = "6f9619ff-8b86-d011-b42d-00c04fc964ff";
+    for (declared, bad, good) in [
+        ("DATETIME", "2024-01-01T10:00:00", "2024-01-01 10:00:00"),
+        ("DATETIME", "2024-01-01 10:00:00.000000", "2024-01-01 10:00:00"),
+        ("TIMESTAMPTZ", "2024-01-01 12:00:00+02:00", "2024-01-01 10:00:00+00:00"),
+        ("TIME", "10:00:00.50", "10:00:00.5"),
+        ("INTERVAL", "PT60M", "PT1H"),
+        ("UUID", &ID.to_uppercase(), ID),
+        ("DECIMAL_TEXT(10,2)", "5", "5.00"),
+        ("UNSIGNED_TEXT(20)", "007", "7"),
+    ] {
+        let world =
+            World::new(&format!("CREATE TABLE t (k {declared} NOT NULL, v {declared}, PRIMARY KEY (k))"));
+        let mut follower = world.follow(&["t"]).await;
+        let db = world.writer();
+        // In a column that is not of the key the letters do not matter.
+        db.execute_batch(&format!("INSERT INTO t VALUES ('{good}', '{bad}')")).unwrap();
+        follower.changes(1).await;
+        assert_eq!(world.rows("t", 10).await.unwrap().len(), 1, "{declared}");
+        db.execute_batch(&format!("UPDATE t SET k = '{bad}'")).unwrap();
+        let of_stream = follower.step().await.unwrap_err();
+        let of_snapshot = world.rows("t", 10).await.unwrap_err();
+        for error in [of_stream, of_snapshot] {
+            let found = (error.kind, error.code);
+            assert_eq!(found, (tidelock_endpoint::ErrorKind::Row, "TL-SQLITE-KEY-TEXT"), "{error}");
+            for word in ["table t", "column k", declared, bad, good] {
+                assert!(error.message.contains(word), "{word} in {}", error.message);
+            }
+            // What to do is a statement that does it.
+            db.execute_batch(error.hint.as_deref().unwrap().split_once("; or").unwrap().0).unwrap();
+        }
+        assert_eq!(world.rows("t", 10).await.unwrap().len(), 1, "{declared}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_that_only_the_keys_index_tells_apart_are_all_in_a_snapshot() {
+    // Each row is a step of a reader.
+    let world = World::new(
+        "CREATE TABLE t (k TEXT COLLATE NOCASE NOT NULL, n INTEGER NOT NULL, b, PRIMARY KEY (k COLLATE BINARY, n));
+         INSERT INTO t SELECT k, n, zeroblob(1200000) FROM (SELECT 'A' AS k UNION SELECT 'a' UNION SELECT 'b'), (SELECT 1 AS n UNION SELECT 2)",
+    );
+    for chunk in [1, 2, 100] {
+        assert_eq!(world.rows("t", chunk).await.unwrap().len(), 6, "{chunk} rows a chunk");
+    }
+}

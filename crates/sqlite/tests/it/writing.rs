@@ -197,3 +197,114 @@ async fn rows_are_read_by_key_with_the_transactions_own_writes() {
     assert_eq!(found, ["Text(\"a\"), Int(9)"]);
     target.rollback().await.unwrap();
 }
+
+/// A target whose key takes `a` and `A` (or `a` and `a `) for the same, and what a delta makes of it.
+struct Loose {
+    world: World,
+    target: Box<dyn tidelock_endpoint::Target>,
+    known: Arc<Table>,
+}
+
+impl Loose {
+    async fn new(collation: &str) -> Loose {
+        let world = World::new(&format!(
+            "CREATE TABLE u (k TEXT COLLATE {collation} PRIMARY KEY, n INTEGER, kept TEXT); INSERT INTO u VALUES ('a', 1, 'k')"
+        ));
+        let whole = world.table("u").await;
+        let known = Arc::new(Table { columns: whole.columns[..2].to_vec(), ..(*whole).clone() });
+        let mut target = world.endpoint.target("job").await.unwrap();
+        target.prepare("sqlite", &[]).await.unwrap();
+        Loose { world, target, known }
+    }
+
+    /// What was done, or the fault's code; and the rows then.
+    async fn after(
+        &mut self,
+        fill: impl for<'d> FnOnce(&mut Delta<'d>, &'d dyn Fn(&str) -> Image<'d>),
+    ) -> String {
+        let rows: std::collections::HashMap<&str, Vec<u8>> = ["a", "A", "a ", "z"]
+            .into_iter()
+            .map(|k| (k, image(&[Some(Value::Text(k)), Some(Value::Int(9))])))
+            .collect();
+        let of = |k: &str| Image::from_bytes(&rows[k]);
+        let known = self.known.clone();
+        let mut delta = Delta::new(&known);
+        fill(&mut delta, &of);
+        self.target.begin("shop").await.unwrap();
+        let done = match self.target.apply(&[delta]).await {
+            Ok(done) => {
+                self.target.commit(&checkpoint("stream"), &[]).await.unwrap();
+                format!("missing {}, present {}", done.missing, done.present)
+            }
+            Err(error) => {
+                self.target.rollback().await.unwrap();
+                assert_eq!(error.kind, ErrorKind::Row);
+                error.code.to_owned()
+            }
+        };
+        let rows: Vec<String> = self
+            .world
+            .writer()
+            .prepare("SELECT quote(k) || n || coalesce(kept, '-') FROM u ORDER BY k COLLATE BINARY")
+            .unwrap()
+            .query_map([], |r| r.get(0))
+            .unwrap()
+            .map(|r| r.unwrap())
+            .collect();
+        format!("{done}: {}", rows.join(" "))
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_of_other_letters_is_another_key_though_the_targets_collation_takes_it_for_the_same() {
+    for (collation, other) in [("NOCASE", "A"), ("RTRIM", "a ")] {
+        let mut loose = Loose::new(collation).await;
+        let clash = "TL-SQLITE-CONSTRAINT: 'a'1k";
+        assert_eq!(loose.after(|d, of| d.upserts = vec![of(other)]).await, clash);
+        assert_eq!(loose.after(|d, of| d.inserts = vec![of(other)]).await, clash);
+        let untouched = "missing 0, present 0: 'a'1k";
+        assert_eq!(loose.after(|d, of| d.deletes = vec![of(other)]).await, untouched);
+        let missing = loose.after(|d, of| d.updates = vec![Update { key: of(other), set: of(other) }]).await;
+        assert_eq!(missing, "missing 1, present 0: 'a'1k");
+        let mut keys = RowsWriter::new(loose.known.clone());
+        keys.image(Image::from_bytes(&image(&[Some(Value::Text(other)), None])));
+        loose.target.begin("shop").await.unwrap();
+        assert_eq!(loose.target.read(&keys.take()).await.unwrap().images().count(), 0);
+        loose.target.rollback().await.unwrap();
+        // And what is the same is the same: columns that the job does not know stay.
+        assert_eq!(loose.after(|d, of| d.upserts = vec![of("a")]).await, "missing 0, present 0: 'a'9k");
+        let both = loose.after(|d, of| d.inserts = vec![of("a"), of("z")]).await;
+        assert_eq!(both, "missing 0, present 1: 'a'9k 'z'9-");
+        let renamed = loose
+            .after(|d, of| {
+                d.deletes = vec![of("a")];
+                d.upserts = vec![of(other)];
+            })
+            .await;
+        assert_eq!(
+            renamed,
+            format!("missing 0, present 0: {}", {
+                let mut rows = [format!("'{other}'9-"), "'z'9-".to_owned()];
+                rows.sort();
+                rows.join(" ")
+            })
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_chunk_does_not_load_over_a_row_of_another_key() {
+    let mut loose = Loose::new("NOCASE").await;
+    let mut loader = loose.target.loader().await.unwrap();
+    for (key, expected) in [("A", None), ("a", Some(9))] {
+        let mut writer = RowsWriter::new(loose.known.clone());
+        writer.image(Image::from_bytes(&image(&[Some(Value::Text(key)), Some(Value::Int(9))])));
+        loader.begin(&loose.known, WriteMode::Upsert, "shop").await.unwrap();
+        loader.load(&writer.take()).await.unwrap();
+        let done = loader.commit(&checkpoint("snapshot/u/0")).await;
+        assert_eq!(done.is_ok(), expected.is_some(), "{key}: {done:?}");
+        let sql = "SELECT n FROM u WHERE k = 'a' COLLATE BINARY";
+        let n: i64 = loose.world.writer().query_row(sql, [], |r| r.get(0)).unwrap();
+        assert_eq!(n, expected.unwrap_or(1), "{key}");
+    }
+}
