@@ -306,6 +306,9 @@ impl Follower {
                 }
             }
             Meaning::Ddl => {
+                if let Some((schema, table)) = self.definitions.replaced(&statement, query.schema).first() {
+                    return Err(replaced(schema, table, query.text));
+                }
                 let named = self.definitions.named(&statement, query.schema);
                 self.definitions.changed(&named, &statement, &group_at)?;
                 // MySQL's CREATE TABLE … SELECT: the rows follow, in the same transaction.
@@ -452,6 +455,20 @@ fn at(fault: Fault) -> EndpointError {
 fn broken(mapped: &Mapped, (column, fault): (usize, Fault)) -> EndpointError {
     let name = mapped.table.columns.get(column).map_or("?", |c| c.name.as_str());
     protocol(format!("{}.{name}: {}", mapped.table.name, fault.0))
+}
+
+/// Its rows went, or became others, and the log holds none of it.
+fn replaced(schema: &str, table: &str, statement: &[u8]) -> EndpointError {
+    const SHOWN: usize = 300;
+    let statement = String::from_utf8_lossy(statement);
+    let shown: String = statement.chars().take(SHOWN).collect();
+    let more = if shown.len() < statement.len() { "…" } else { "" };
+    let message = format!(
+        "a statement replaced {schema}.{table} or its values, and what became of its rows is not in the log: {shown}{more}"
+    );
+    precondition("TL-MY-TABLE-REPLACED", message).hint(
+        "copy anew with `tidelock sync --full`; where rows went away at the source, empty or drop the target's table first",
+    )
 }
 
 fn unsupported(code: &'static str, message: &str) -> EndpointError {

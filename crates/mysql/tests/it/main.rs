@@ -6,6 +6,7 @@ mod binlog;
 mod common;
 mod conformance;
 mod loading;
+mod replaced;
 mod schema;
 mod snapshots;
 mod values;
