@@ -23,7 +23,9 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
-use tidelock_endpoint::{Applied, Checkpoint, Delta, EndpointError, ErrorKind, Loader, Merged, Target, WriteMode};
+use tidelock_endpoint::{
+    Applied, Checkpoint, Delta, EndpointError, ErrorKind, Loader, Merged, Target, WriteMode,
+};
 use tidelock_model::{Image, Rows, Table, TableName};
 
 /// Statements are kept below this, and below half of what the server takes.

@@ -45,6 +45,7 @@ mod statements;
 mod stream;
 mod types;
 mod verdict;
+mod withheld;
 
 use std::sync::Arc;
 use tidelock_endpoint::{Capabilities, CaptureKind, Endpoint, EndpointConfig, Result};

@@ -87,9 +87,7 @@ pub(crate) async fn load_data(
     rows: &[Image<'_>],
 ) -> Result<Option<u64>> {
     let file = fields(reading, rows)?;
-    session
-        .conn
-        .set_infile_handler(async move { Ok(stream::iter(packets(Bytes::from(file))).boxed()) });
+    session.conn.set_infile_handler(async move { Ok(stream::iter(packets(Bytes::from(file))).boxed()) });
     match session.conn.query_drop(load_statement(reading, mode)).await {
         Ok(()) => Ok(Some(session.conn.affected_rows())),
         // 1148 and 3948: LOCAL is off after all; 4166 at MariaDB.

@@ -13,6 +13,7 @@ use crate::follow::{Follower, Head};
 use crate::gtid::GtidSet;
 use crate::position::{LogPosition, Place};
 use crate::snapshot::gtid_at;
+use crate::withheld::{refusal, schemas, withheld};
 use async_trait::async_trait;
 use futures_util::{FutureExt, StreamExt};
 use mysql_async::binlog::events::Event;
@@ -50,6 +51,10 @@ pub(crate) async fn open(
     let mut session = Session::connect(config, Purpose::Log).await?;
     check_identity(&session, config, server)?;
     check_settings(&mut session).await?;
+    let schemas = schemas(&config.database, tables);
+    if let Some(refusal) = refusal(withheld(&mut session, &schemas).await?) {
+        return Err(refusal);
+    }
     check_place(&mut session, &from).await?;
     let mariadb = session.server.is_mariadb();
     let definitions = Definitions::new(config, tables, session.server.fold_names);

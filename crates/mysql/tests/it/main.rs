@@ -10,3 +10,4 @@ mod replaced;
 mod schema;
 mod snapshots;
 mod values;
+mod withheld;
