@@ -11,7 +11,8 @@ use crate::Result;
 use crate::catalog::{Layout, Which, describe, describe_one};
 use crate::config::Config;
 use crate::connect::{Purpose, Session, literal, quoted};
-use crate::error::{codec, from_driver, precondition, protocol};
+use crate::error::{from_driver, precondition, protocol};
+use crate::keep;
 use crate::load::{MyLoader, load_data};
 use crate::merge;
 use crate::read::{Reading, by_key};
@@ -23,9 +24,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
-use tidelock_endpoint::{
-    Applied, Checkpoint, Delta, EndpointError, ErrorKind, Loader, Merged, Target, WriteMode,
-};
+use tidelock_endpoint::{Applied, Checkpoint, Delta, EndpointError, ErrorKind, Loader, Target, WriteMode};
 use tidelock_model::{Image, Rows, Table, TableName};
 
 /// Statements are kept below this, and below half of what the server takes.
@@ -51,7 +50,7 @@ impl Known {
             return Ok(reading.clone());
         }
         let layout = Arc::new(describe_one(session, database, &table.name).await?);
-        let reading = Arc::new(Reading::new(table, &layout)?);
+        let reading = Arc::new(Reading::for_writing(table, &layout)?);
         self.readings.push(reading.clone());
         Ok(reading)
     }
@@ -217,6 +216,37 @@ impl MyTarget {
         Ok(())
     }
 
+    /// Writes a delta's statements into `scripts`; runs them where rows have to be read in between.
+    async fn write(
+        &mut self,
+        reading: &Reading,
+        delta: &Delta<'_>,
+        scripts: &mut Vec<Script>,
+        applied: &mut Applied,
+    ) -> Result<()> {
+        let limit = statement_limit(&self.session);
+        let mut writer = Writer { reading, limit, scripts };
+        let (merged, kept) = (merge::needed(reading, &delta.updates)?, writer.keeps(&delta.upserts));
+        if !merged && kept.is_none() {
+            return writer.delta(delta);
+        }
+        writer.removals(delta)?;
+        if merged {
+            self.execute(std::mem::take(scripts), applied).await?;
+            self.send_pending().await?;
+            let (written, missing) = merge::merged(&mut self.session, reading, &delta.updates, limit).await?;
+            applied.missing += missing;
+            scripts.extend(written);
+        } else {
+            delta.updates.iter().try_for_each(|update| writer.update(update))?;
+        }
+        let Some(wide) = kept else { return Writer { reading, limit, scripts }.arrivals(delta) };
+        self.execute(std::mem::take(scripts), applied).await?;
+        self.send_pending().await?;
+        scripts.extend(keep::upserts(&mut self.session, reading, &wide, &delta.upserts, limit).await?);
+        Writer { reading, limit, scripts }.inserts(delta)
+    }
+
     /// Loads rows that are most likely not there yet. False when not every one of them arrived as it is: LOCAL only warns then, and they have to
     /// come as upserts, over what it did.
     async fn bring(&mut self, reading: &Reading, rows: &[Image<'_>]) -> Result<bool> {
@@ -302,7 +332,6 @@ impl Target for MyTarget {
     async fn apply(&mut self, deltas: &[Delta<'_>]) -> Result<Applied> {
         let mut scripts = Vec::new();
         let mut applied = Applied::default();
-        let limit = statement_limit(&self.session);
         for delta in deltas {
             let reading = self.known.reading(&mut self.session, &self.config.database, delta.table).await?;
             if reading.table.key.is_empty() && !(delta.deletes.is_empty() && delta.updates.is_empty()) {
@@ -315,28 +344,14 @@ impl Target for MyTarget {
             if fresh && self.local {
                 let (known, fresh) = delta.upserts.split_at(delta.upserts.len() - delta.fresh);
                 let others = Delta { upserts: known.to_vec(), fresh: 0, ..delta.clone().into_owned() };
-                Writer { reading: &reading, limit, scripts: &mut scripts }.delta(&others)?;
+                self.write(&reading, &others, &mut scripts, &mut applied).await?;
                 self.execute(std::mem::take(&mut scripts), &mut applied).await?;
                 if self.bring(&reading, fresh).await? {
                     continue;
                 }
                 delta = Cow::Owned(Delta { upserts: fresh.to_vec(), ..Delta::new(delta.table) });
             }
-            if !merge::needed(&reading, &delta.updates)? {
-                Writer { reading: &reading, limit, scripts: &mut scripts }.delta(&delta)?;
-                continue;
-            }
-            Writer { reading: &reading, limit, scripts: &mut scripts }.removals(&delta)?;
-            self.execute(std::mem::take(&mut scripts), &mut applied).await?;
-            self.send_pending().await?;
-            let wanted = Merged::wanted(&reading.table, &delta.updates);
-            let there = by_key(&mut self.session, &reading, &wanted, " FOR UPDATE").await?;
-            let merged = Merged::new(&reading.table, &delta.updates, &there).map_err(codec)?;
-            applied.missing += merged.missing;
-            let mut writer = Writer { reading: &reading, limit, scripts: &mut scripts };
-            let rows = merged.rows.images().collect::<std::result::Result<Vec<_>, _>>().map_err(codec)?;
-            writer.replace(&merged.keys, &rows)?;
-            writer.arrivals(&delta)?;
+            self.write(&reading, &delta, &mut scripts, &mut applied).await?;
         }
         self.execute(scripts, &mut applied).await?;
         Ok(applied)

@@ -32,6 +32,7 @@ mod error;
 mod follow;
 mod gtid;
 mod inspect;
+mod keep;
 mod load;
 mod merge;
 mod position;
