@@ -10,7 +10,7 @@ use crate::CHECKPOINT_TABLE;
 use crate::Result;
 use crate::catalog::{Layout, Which, describe, describe_one};
 use crate::config::Config;
-use crate::connect::{Purpose, Session, literal, quoted};
+use crate::connect::{PATIENCE, Purpose, Session, WRITING, literal, quoted};
 use crate::error::{from_driver, precondition, protocol};
 use crate::keep;
 use crate::load::{MyLoader, load_data};
@@ -29,6 +29,9 @@ use tidelock_model::{Image, Rows, Table, TableName};
 
 /// Statements are kept below this, and below half of what the server takes.
 const SCRIPT_BYTES: usize = 1 << 20;
+
+/// Statements of [`Marker::begin`].
+const BEGINNING: usize = 3;
 
 /// So many new rows are worth a LOAD DATA of their own, which takes more round trips.
 const MANY: usize = 100;
@@ -82,7 +85,7 @@ impl Marker {
     /// Begins a transaction.
     pub fn begin(&self, origin: &str) -> String {
         format!(
-            "START TRANSACTION; INSERT INTO {} (job, lane, state, origin) VALUES ({}, {}, '', {})",
+            "SET wait_timeout={WRITING}; START TRANSACTION; INSERT INTO {} (job, lane, state, origin) VALUES ({}, {}, '', {})",
             quoted(CHECKPOINT_TABLE),
             literal(&self.job),
             literal(&self.lane),
@@ -97,7 +100,7 @@ impl Marker {
         gone.push(literal(&self.lane));
         format!(
             "INSERT INTO {table} (job, lane, state) VALUES ({}, {}, {}) ON DUPLICATE KEY UPDATE state=VALUES(state); \
-             DELETE FROM {table} WHERE job={} AND lane IN ({}); COMMIT",
+             DELETE FROM {table} WHERE job={} AND lane IN ({}); COMMIT; SET wait_timeout={PATIENCE}",
             literal(&checkpoint.job),
             literal(&checkpoint.lane),
             literal(&checkpoint.state),
@@ -194,7 +197,7 @@ impl MyTarget {
             if let Some(begin) = self.pending.take() {
                 whole.extend_from_slice(begin.as_bytes());
                 whole.extend_from_slice(b"; ");
-                before = 2;
+                before = BEGINNING;
             }
             whole.extend_from_slice(&sql);
             let affected = run(&mut self.session, "applying changes", whole).await?;
@@ -372,10 +375,14 @@ impl Target for MyTarget {
     async fn rollback(&mut self) -> Result<()> {
         match self.pending.take() {
             Some(_) => Ok(()),
-            None => self.session.run("rolling back", "ROLLBACK").await.map_err(|e| match e.kind {
-                ErrorKind::Protocol => e.hint("open a new session"),
-                _ => e,
-            }),
+            None => self
+                .session
+                .run("rolling back", format!("ROLLBACK; SET wait_timeout={PATIENCE}"))
+                .await
+                .map_err(|e| match e.kind {
+                    ErrorKind::Protocol => e.hint("open a new session"),
+                    _ => e,
+                }),
         }
     }
 }

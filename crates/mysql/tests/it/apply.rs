@@ -185,3 +185,33 @@ async fn unique_values_are_exchanged_and_columns_that_the_job_does_not_carry_sta
         }
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_transaction_of_a_client_that_is_dead_is_given_up_within_minutes_and_an_idle_session_is_not() {
+    for kind in KINDS {
+        let Some(db) = database(kind, "patience").await else { continue };
+        if db.value("SELECT @@performance_schema").await.unwrap().as_deref() != Some("1") || kind.is_mariadb()
+        {
+            continue; // Only there others can see a session's settings.
+        }
+        db.execute("CREATE TABLE t (id int primary key)").await.unwrap();
+        let table = table(&*endpoint(&db.url), "t").await;
+        let mut target = target(&db.url).await;
+        let sql = format!(
+            "SELECT max(v.variable_value + 0) FROM performance_schema.variables_by_thread v JOIN performance_schema.threads t USING (thread_id) \
+             WHERE v.variable_name = 'wait_timeout' AND t.processlist_db = '{}' AND t.processlist_id <> connection_id()",
+            db.name
+        );
+        let patience = async || db.value(&sql).await.unwrap().unwrap().parse::<f64>().unwrap();
+        for rollback in [false, true] {
+            upsert(&mut *target, &table, &[Value::Int(1)]).await.unwrap();
+            assert!(patience().await < 1_000.0, "{kind}: in a transaction");
+            if rollback {
+                target.rollback().await.unwrap();
+            } else {
+                commit(&mut *target).await;
+            }
+            assert!(patience().await > 1_000_000.0, "{kind}: between transactions");
+        }
+    }
+}
