@@ -13,7 +13,7 @@
 
 use crate::Result;
 use crate::binlog::events::{Gtid, Query, rotate};
-use crate::binlog::rows::{RowsEvent, RowsKind, image};
+use crate::binlog::rows::{RowsEvent, RowsKind, bit, image};
 use crate::binlog::statement::{Meaning, Statement};
 use crate::binlog::table_map::table_id;
 use crate::binlog::{Reader, compressed, kind};
@@ -25,7 +25,7 @@ use crate::position::{LogPosition, Place};
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 use tidelock_endpoint::{EndpointError, ErrorKind};
-use tidelock_model::{BatchWriter, Image, ImageWriter, Position, Value};
+use tidelock_model::{BatchWriter, CodecError, Image, ImageWriter, Position, Slot, Table, Value};
 
 /// The head of an event.
 #[derive(Clone, Copy, Debug)]
@@ -432,11 +432,28 @@ fn write_rows(
         rest.set(reader);
         Ok::<_, EndpointError>(())
     };
+    if event.kind == RowsKind::Insert {
+        whole(mapped, event.first)?;
+    }
+    // The row's key is known from before where an update does not tell it again.
+    let keyless = event.kind == RowsKind::Update
+        && mapped.table.key.iter().any(|k| bit(event.first, *k) && !bit(event.second, *k));
+    let (mut before, mut after) = (Vec::new(), Vec::new());
     while !rest.get().0.is_empty() {
         let left = rest.get().0.len();
         match event.kind {
             RowsKind::Insert => writer.insert(&mapped.table, |out| read(event.first, out))?,
             RowsKind::Delete => writer.delete(&mapped.table, |out| read(event.first, out))?,
+            RowsKind::Update if keyless => {
+                before.clear();
+                after.clear();
+                read(event.first, &mut ImageWriter::new(&mut before))?;
+                read(event.second, &mut ImageWriter::new(&mut after))?;
+                let (before, after) = (Image::from_bytes(&before), Image::from_bytes(&after));
+                let told = |out: &mut ImageWriter<'_>| with_key(&mapped.table, before, after, out);
+                let old = |out: &mut ImageWriter<'_>| before.slots().try_for_each(|s| Ok(out.slot(&s?)));
+                writer.update(&mapped.table, old, told).map_err(crate::error::codec)?;
+            }
             RowsKind::Update => {
                 writer.update(&mapped.table, |out| read(event.first, out), |out| read(event.second, out))?;
             }
@@ -446,6 +463,36 @@ fn write_rows(
         }
     }
     Ok(())
+}
+
+/// `after`, with the slots of the key from `before` where they were not sent.
+fn with_key(
+    table: &Table,
+    before: Image<'_>,
+    after: Image<'_>,
+    out: &mut ImageWriter<'_>,
+) -> std::result::Result<(), CodecError> {
+    for (i, (old, new)) in before.slots().zip(after.slots()).enumerate() {
+        match new? {
+            Slot::NotSent if table.key.contains(&i) => out.slot(&old?),
+            new => out.slot(&new),
+        }
+    }
+    Ok(())
+}
+
+/// A new row of which columns were left to their defaults comes without them, and nothing tells what they are.
+fn whole(mapped: &Mapped, present: &[u8]) -> Result<()> {
+    let columns = mapped.table.columns.iter().enumerate();
+    let missing: Vec<&str> =
+        columns.filter(|(i, c)| !c.generated && !bit(present, *i)).map(|(_, c)| c.name.as_str()).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let message = format!("a new row of {} comes without {}", mapped.table.name, missing.join(", "));
+    Err(precondition("TL-MY-ROW-IMAGE", message).hint(
+        "SET GLOBAL binlog_row_image = 'FULL', let all sessions connect anew, then copy with `tidelock sync --full`",
+    ))
 }
 
 fn at(fault: Fault) -> EndpointError {

@@ -148,18 +148,15 @@ async fn log(session: &mut Session, grants: &Grants, two_way: bool, findings: &m
     if image != "FULL" {
         let message =
             format!("binlog_row_image is {image}: rows come without the columns that did not change");
+        let (severity, message) = match two_way {
+            true => (Severity::Error, message + ", and conflicts cannot be told"),
+            false => (
+                Severity::Warning,
+                message + ", and a new row of which a column was left to its default stops the stream",
+            ),
+        };
         let remedy = "SET GLOBAL binlog_row_image = 'FULL'";
-        match two_way {
-            true => findings.error(
-                "TL-MY-ROW-IMAGE",
-                "binlog_row_image",
-                message + ", and conflicts cannot be told",
-                remedy,
-            ),
-            false => findings.add(
-                Finding::new(Severity::Note, "TL-MY-ROW-IMAGE", "binlog_row_image", message).remedy(remedy),
-            ),
-        }
+        findings.add(Finding::new(severity, "TL-MY-ROW-IMAGE", "binlog_row_image", message).remedy(remedy));
     }
     if setting("binlog_row_value_options").contains("PARTIAL_JSON") {
         findings.error(

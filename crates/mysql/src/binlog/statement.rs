@@ -76,10 +76,39 @@ impl Statement {
         })
     }
 
-    /// Whether an `ALTER TABLE` may give a column another meaning while the row looks the same in the log.
+    /// Whether columns may have another meaning after it while the row looks the same in the log: also by two statements, of which
+    /// one drops a column and the next adds one.
     pub fn changes_meaning(&self) -> bool {
         let has = |w: &str| self.words.iter().any(|x| x.is(w));
-        has("CHANGE") || has("MODIFY") || has("RENAME") || has("CONVERT") || has("ADD") && has("DROP")
+        let table = has("TABLE") && self.words.first().is_some_and(|w| w.is("CREATE") || w.is("DROP"));
+        table
+            || has("CHANGE")
+            || has("MODIFY")
+            || has("RENAME")
+            || has("CONVERT")
+            || self.columns_come_or_go()
+    }
+
+    /// `ADD` or `DROP` of anything but an index, a constraint, a default or a partition.
+    fn columns_come_or_go(&self) -> bool {
+        const OTHERS: [&str; 13] = [
+            "INDEX",
+            "KEY",
+            "UNIQUE",
+            "FULLTEXT",
+            "SPATIAL",
+            "PRIMARY",
+            "FOREIGN",
+            "CONSTRAINT",
+            "CHECK",
+            "DEFAULT",
+            "PARTITION",
+            "PERIOD",
+            "SYSTEM",
+        ];
+        let of_table = self.words.first().is_some_and(|w| w.is("ALTER"));
+        let column = |w: &Word| !OTHERS.iter().any(|o| w.is(o));
+        of_table && self.words.windows(2).any(|w| (w[0].is("ADD") || w[0].is("DROP")) && column(&w[1]))
     }
 }
 
@@ -154,6 +183,28 @@ mod tests {
         assert_eq!(meaning("XA START X'61',X'',1"), Meaning::XaBounds);
         assert_eq!(meaning("/*!40000 ALTER TABLE `t` DISABLE KEYS */"), Meaning::Ddl);
         assert_eq!(meaning("FLUSH TABLES"), Meaning::Other);
+    }
+
+    #[test]
+    fn a_column_that_comes_or_goes_changes_the_meaning_and_an_index_does_not() {
+        for (text, changes) in [
+            ("ALTER TABLE t ADD c int", true),
+            ("ALTER TABLE t ADD COLUMN `index` int", true),
+            ("ALTER TABLE t ADD `index` int", true),
+            ("ALTER TABLE t DROP c", true),
+            ("ALTER TABLE t RENAME COLUMN a TO b", true),
+            ("CREATE TABLE t (id int)", true),
+            ("DROP TABLE t", true),
+            (
+                "ALTER TABLE t ADD INDEX (c), DROP INDEX d, ADD CONSTRAINT f FOREIGN KEY (c) REFERENCES u (id)",
+                false,
+            ),
+            ("ALTER TABLE t ALTER c DROP DEFAULT", false),
+            ("CREATE UNIQUE INDEX i ON t (c)", false),
+            ("DROP INDEX i ON t", false),
+        ] {
+            assert_eq!(Statement::parse(text.as_bytes()).changes_meaning(), changes, "{text}");
+        }
     }
 
     #[test]

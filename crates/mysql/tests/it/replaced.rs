@@ -2,6 +2,7 @@
 
 use crate::common::*;
 use tidelock_endpoint::{CaptureKind, ChangeStream, EndpointError, ErrorKind};
+use tidelock_testkit::{lab::Options, private_server};
 
 /// What ends the stream.
 pub async fn stopped(stream: &mut dyn ChangeStream) -> EndpointError {
@@ -90,5 +91,29 @@ async fn statements_of_other_tables_and_before_the_stream_began_do_not_stop_it()
         .unwrap();
         let lines = told(&tail.catch_up(&*endpoint).await);
         assert_eq!(lines, ["begin", "insert t {id=1, n=2, modify=3}", "commit"], "{kind}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn columns_that_change_places_by_two_statements_are_never_taken_for_each_other() {
+    for kind in KINDS {
+        let metadata = if kind.is_mariadb() { "NO_LOG" } else { "MINIMAL" };
+        let options = Options::default().with("binlog-row-metadata", metadata);
+        let Some(private) = private_server(kind, options).await else { continue };
+        let db = private.server.fresh_database("places").await;
+        db.execute("CREATE TABLE t (id int primary key, a int, b int)").await.unwrap();
+        let endpoint = endpoint(&db.url);
+        let mut source = endpoint.source(CaptureKind::Log).await.unwrap();
+        let prepared = source.prepare(&names(&["t"])).await.unwrap();
+        db.execute("INSERT INTO t VALUES (1, 2, 3); ALTER TABLE t DROP COLUMN a; ALTER TABLE t ADD COLUMN a int; INSERT INTO t VALUES (4, 5, 6)")
+            .await
+            .unwrap();
+        let mut stream = source.stream(&names(&["t"]), &prepared.start, &prepared.server).await.unwrap();
+        let error = stopped(&mut *stream).await;
+        assert_eq!(
+            (error.kind, error.code),
+            (ErrorKind::Precondition, "TL-MY-SCHEMA-CHANGED"),
+            "{kind}: {error}"
+        );
     }
 }
