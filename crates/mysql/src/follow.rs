@@ -13,19 +13,20 @@
 
 use crate::Result;
 use crate::binlog::events::{Gtid, Query, rotate};
-use crate::binlog::rows::{RowsEvent, RowsKind, bit, image};
+use crate::binlog::rows::{RowsEvent, RowsKind};
 use crate::binlog::statement::{Meaning, Statement};
 use crate::binlog::table_map::table_id;
-use crate::binlog::{Reader, compressed, kind};
-use crate::codec::{Fault, Scratch};
+use crate::binlog::xa::Prepared;
+use crate::binlog::{compressed, kind};
+use crate::codec::Scratch;
 use crate::definitions::{Definitions, Mapped};
 use crate::error::{precondition, protocol};
 use crate::gtid::GtidSet;
 use crate::position::{LogPosition, Place};
-use std::cell::{Cell, RefCell};
+use crate::told::{at, origin, write_rows};
 use std::sync::Arc;
 use tidelock_endpoint::{EndpointError, ErrorKind};
-use tidelock_model::{BatchWriter, CodecError, Image, ImageWriter, Position, Slot, Table, Value};
+use tidelock_model::{BatchWriter, Position};
 
 /// The head of an event.
 #[derive(Clone, Copy, Debug)]
@@ -66,6 +67,7 @@ pub(crate) struct Follower {
     payload: bool,
     /// Events before this offset of the first file were read already.
     skip_to: Option<u64>,
+    prepared: Prepared,
     rotated: bool,
     definitions: Definitions,
     scratch: Scratch,
@@ -82,6 +84,7 @@ impl Follower {
             group: None,
             payload: false,
             skip_to: skip.then_some(from.place.offset),
+            prepared: from.prepared.clone(),
             rotated: false,
             definitions,
             scratch: Scratch::default(),
@@ -100,7 +103,8 @@ impl Follower {
 
     pub fn position(&self) -> Position {
         let gtid = self.gtid.as_ref().map(ToString::to_string).filter(|g| !g.is_empty());
-        LogPosition::new(self.place.clone(), gtid).position()
+        LogPosition { prepared: self.prepared.clone(), ..LogPosition::new(self.place.clone(), gtid) }
+            .position()
     }
 
     /// Takes the next event. An error names the place.
@@ -165,7 +169,10 @@ impl Follower {
                     "TL-MY-XA",
                     "an XA transaction with rows of a followed table was prepared; whether it will be committed is not known here",
                 )),
-                _ => self.commit(),
+                _ => {
+                    self.prepared.prepared(data);
+                    self.commit()
+                }
             },
             kind::PARTIAL_UPDATE_ROWS => match self.followed(data)? {
                 Some(_) => {
@@ -297,7 +304,17 @@ impl Follower {
                     "rows of a followed table were rolled back inside of a transaction (a table without transactions took part)",
                 ));
             }
-            Meaning::Rollback | Meaning::XaDecision => return self.end(),
+            Meaning::XaDecision => {
+                if let Some(name) = self.prepared.decided(query.text) {
+                    let message = format!(
+                        "the XA transaction {name} was committed; it was prepared before the stream began, and its rows are not known here"
+                    );
+                    return Err(unsupported("TL-MY-XA", &message)
+                        .hint("copy anew with `tidelock sync --full`, while no XA transaction is prepared"));
+                }
+                return self.end();
+            }
+            Meaning::Rollback => return self.end(),
             Meaning::Truncate => {
                 for key in self.definitions.named(&statement, query.schema) {
                     let table = self.definitions.table(&key).await?;
@@ -396,112 +413,6 @@ impl Follower {
         self.unpacked = unpacked;
         Ok(())
     }
-}
-
-/// The origin in the first row of our own table.
-fn origin(
-    mapped: &Mapped,
-    column: usize,
-    event: &RowsEvent<'_>,
-    rows: &[u8],
-    scratch: &mut Scratch,
-) -> Result<Option<String>> {
-    let mut slots = Vec::new();
-    let mut reader = Reader(rows);
-    image(&mapped.columns, event.first, &mut reader, scratch, &mut ImageWriter::new(&mut slots))
-        .map_err(|f| broken(mapped, f))?;
-    match Image::from_bytes(&slots).slot(column).map_err(crate::error::codec)?.value() {
-        Some(Value::Text(origin)) => Ok(Some(origin.to_owned())),
-        _ => Ok(None),
-    }
-}
-
-fn write_rows(
-    writer: &mut BatchWriter,
-    mapped: &Mapped,
-    event: &RowsEvent<'_>,
-    rows: &[u8],
-    scratch: &mut Scratch,
-) -> Result<()> {
-    // Two closures read one after the other from the same place.
-    let (rest, scratch) = (Cell::new(Reader(rows)), RefCell::new(scratch));
-    let read = |present: &[u8], out: &mut ImageWriter<'_>| {
-        let mut reader = rest.get();
-        image(&mapped.columns, present, &mut reader, &mut scratch.borrow_mut(), out)
-            .map_err(|f| broken(mapped, f))?;
-        rest.set(reader);
-        Ok::<_, EndpointError>(())
-    };
-    if event.kind == RowsKind::Insert {
-        whole(mapped, event.first)?;
-    }
-    // The row's key is known from before where an update does not tell it again.
-    let keyless = event.kind == RowsKind::Update
-        && mapped.table.key.iter().any(|k| bit(event.first, *k) && !bit(event.second, *k));
-    let (mut before, mut after) = (Vec::new(), Vec::new());
-    while !rest.get().0.is_empty() {
-        let left = rest.get().0.len();
-        match event.kind {
-            RowsKind::Insert => writer.insert(&mapped.table, |out| read(event.first, out))?,
-            RowsKind::Delete => writer.delete(&mapped.table, |out| read(event.first, out))?,
-            RowsKind::Update if keyless => {
-                before.clear();
-                after.clear();
-                read(event.first, &mut ImageWriter::new(&mut before))?;
-                read(event.second, &mut ImageWriter::new(&mut after))?;
-                let (before, after) = (Image::from_bytes(&before), Image::from_bytes(&after));
-                let told = |out: &mut ImageWriter<'_>| with_key(&mapped.table, before, after, out);
-                let old = |out: &mut ImageWriter<'_>| before.slots().try_for_each(|s| Ok(out.slot(&s?)));
-                writer.update(&mapped.table, old, told).map_err(crate::error::codec)?;
-            }
-            RowsKind::Update => {
-                writer.update(&mapped.table, |out| read(event.first, out), |out| read(event.second, out))?;
-            }
-        }
-        if rest.get().0.len() == left {
-            return Err(protocol("a row of no octets"));
-        }
-    }
-    Ok(())
-}
-
-/// `after`, with the slots of the key from `before` where they were not sent.
-fn with_key(
-    table: &Table,
-    before: Image<'_>,
-    after: Image<'_>,
-    out: &mut ImageWriter<'_>,
-) -> std::result::Result<(), CodecError> {
-    for (i, (old, new)) in before.slots().zip(after.slots()).enumerate() {
-        match new? {
-            Slot::NotSent if table.key.contains(&i) => out.slot(&old?),
-            new => out.slot(&new),
-        }
-    }
-    Ok(())
-}
-
-/// A new row of which columns were left to their defaults comes without them, and nothing tells what they are.
-fn whole(mapped: &Mapped, present: &[u8]) -> Result<()> {
-    let columns = mapped.table.columns.iter().enumerate();
-    let missing: Vec<&str> =
-        columns.filter(|(i, c)| !c.generated && !bit(present, *i)).map(|(_, c)| c.name.as_str()).collect();
-    if missing.is_empty() {
-        return Ok(());
-    }
-    let message = format!("a new row of {} comes without {}", mapped.table.name, missing.join(", "));
-    Err(precondition("TL-MY-ROW-IMAGE", message).hint(
-        "SET GLOBAL binlog_row_image = 'FULL', let all sessions connect anew, then copy with `tidelock sync --full`",
-    ))
-}
-
-fn at(fault: Fault) -> EndpointError {
-    protocol(fault.0)
-}
-
-fn broken(mapped: &Mapped, (column, fault): (usize, Fault)) -> EndpointError {
-    let name = mapped.table.columns.get(column).map_or("?", |c| c.name.as_str());
-    protocol(format!("{}.{name}: {}", mapped.table.name, fault.0))
 }
 
 /// Its rows went, or became others, and the log holds none of it.

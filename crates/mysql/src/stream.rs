@@ -5,6 +5,7 @@
 //! nothing more is at hand and no transaction is open. A heartbeat every few seconds tells a quiet server from a dead one.
 
 use crate::Result;
+use crate::binlog::xa::decided;
 use crate::config::Config;
 use crate::connect::{Purpose, Session, literal};
 use crate::definitions::Definitions;
@@ -56,6 +57,9 @@ pub(crate) async fn open(
         return Err(refusal);
     }
     check_place(&mut session, &from).await?;
+    if from.undecided {
+        decided(&mut session, &from.prepared).await?;
+    }
     let mariadb = session.server.is_mariadb();
     let definitions = Definitions::new(config, tables, session.server.fold_names);
     let follower = Follower::new(definitions, &from, mariadb);

@@ -13,6 +13,7 @@ pub(crate) mod replacing;
 pub(crate) mod rows;
 pub(crate) mod statement;
 pub(crate) mod table_map;
+pub(crate) mod xa;
 
 use crate::codec::Fault;
 

@@ -11,3 +11,4 @@ mod schema;
 mod snapshots;
 mod values;
 mod withheld;
+mod xa;
