@@ -1,133 +1,30 @@
 //! A session that writes: deltas and their checkpoint in one transaction.
 //!
-//! A transaction's first row change is a row of `tidelock_checkpoint` that names the origin (and goes again before the commit): the one mark that
-//! every version of both products logs, whatever privileges the user has. It is always an INSERT, so the origin is in the log even where row images are
-//! minimal. MySQL's GTID tags and MariaDB's session `server_id` would do the same on some servers only, and are not used.
-//!
 //! Round trips: `begin` is sent together with the first apply, and the checkpoint together with COMMIT; so a small transaction takes two.
 
 use crate::CHECKPOINT_TABLE;
 use crate::Result;
-use crate::catalog::{Layout, Which, describe, describe_one};
+use crate::catalog::{Layout, Which, describe};
 use crate::config::Config;
-use crate::connect::{Purpose, Session, literal, quoted};
-use crate::error::{codec, from_driver, precondition, protocol};
+use crate::connect::{PATIENCE, Purpose, Session, literal, quoted};
+use crate::error::{from_driver, precondition, protocol};
+use crate::keep;
 use crate::load::{MyLoader, load_data};
 use crate::merge;
 use crate::read::{Reading, by_key};
 use crate::schema;
 use crate::statements::{Counts, Script, Writer};
+use crate::transaction::{BEGINNING, Known, Marker, run, statement_limit};
 use async_trait::async_trait;
 use mysql_async::prelude::Queryable;
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
-use tidelock_endpoint::{
-    Applied, Checkpoint, Delta, EndpointError, ErrorKind, Loader, Merged, Target, WriteMode,
-};
+use tidelock_endpoint::{Applied, Checkpoint, Delta, ErrorKind, Loader, Target, WriteMode};
 use tidelock_model::{Image, Rows, Table, TableName};
-
-/// Statements are kept below this, and below half of what the server takes.
-const SCRIPT_BYTES: usize = 1 << 20;
 
 /// So many new rows are worth a LOAD DATA of their own, which takes more round trips.
 const MANY: usize = 100;
-
-/// Tables as they are, looked up once in a session.
-#[derive(Default)]
-pub(crate) struct Known {
-    readings: Vec<Arc<Reading>>,
-}
-
-impl Known {
-    pub async fn reading(
-        &mut self,
-        session: &mut Session,
-        database: &str,
-        table: &Arc<Table>,
-    ) -> Result<Arc<Reading>> {
-        if let Some(reading) = self.readings.iter().find(|r| Arc::ptr_eq(&r.table, table)) {
-            return Ok(reading.clone());
-        }
-        let layout = Arc::new(describe_one(session, database, &table.name).await?);
-        let reading = Arc::new(Reading::new(table, &layout)?);
-        self.readings.push(reading.clone());
-        Ok(reading)
-    }
-
-    pub fn forget(&mut self) {
-        self.readings.clear();
-    }
-}
-
-/// How large a statement may be.
-pub(crate) fn statement_limit(session: &Session) -> usize {
-    SCRIPT_BYTES.min(session.server.max_allowed_packet / 2)
-}
-
-/// The row that names the origin, in a lane of this session's own.
-pub(crate) struct Marker {
-    job: String,
-    lane: String,
-}
-
-impl Marker {
-    pub fn new(job: &str) -> Marker {
-        Marker {
-            job: job.to_owned(),
-            lane: format!("origin/{:016x}", RandomState::new().build_hasher().finish()),
-        }
-    }
-
-    /// Begins a transaction.
-    pub fn begin(&self, origin: &str) -> String {
-        format!(
-            "START TRANSACTION; INSERT INTO {} (job, lane, state, origin) VALUES ({}, {}, '', {})",
-            quoted(CHECKPOINT_TABLE),
-            literal(&self.job),
-            literal(&self.lane),
-            literal(origin)
-        )
-    }
-
-    /// Ends it, with the checkpoint.
-    pub fn commit(&self, checkpoint: &Checkpoint, remove: &[String]) -> String {
-        let table = quoted(CHECKPOINT_TABLE);
-        let mut gone: Vec<String> = remove.iter().map(|l| literal(l)).collect();
-        gone.push(literal(&self.lane));
-        format!(
-            "INSERT INTO {table} (job, lane, state) VALUES ({}, {}, {}) ON DUPLICATE KEY UPDATE state=VALUES(state); \
-             DELETE FROM {table} WHERE job={} AND lane IN ({}); COMMIT",
-            literal(&checkpoint.job),
-            literal(&checkpoint.lane),
-            literal(&checkpoint.state),
-            literal(&self.job),
-            gone.join(",")
-        )
-    }
-}
-
-/// Runs a script of several statements in one round trip; the affected rows of each.
-pub(crate) async fn run(session: &mut Session, doing: &str, sql: Vec<u8>) -> Result<Vec<u64>> {
-    // The server would close the connection instead of saying so.
-    if sql.len() >= session.server.max_allowed_packet {
-        let message = format!("{doing}: a row of about {} octets is larger than the server takes", sql.len());
-        return Err(EndpointError::new(ErrorKind::Row, "TL-MY-ROW-SIZE", message)
-            .hint("raise max_allowed_packet at the server"));
-    }
-    let mut affected = Vec::new();
-    let mut answer = session.conn.query_iter(sql).await.map_err(|e| from_driver(doing, e))?;
-    loop {
-        affected.push(answer.affected_rows());
-        if answer.is_empty() {
-            // The driver keeps the error of a later statement until it is asked for more.
-            answer.drop_result().await.map_err(|e| from_driver(doing, e))?;
-            return Ok(affected);
-        }
-        while answer.next().await.map_err(|e| from_driver(doing, e))?.is_some() {}
-    }
-}
 
 /// Writes one endpoint.
 pub(crate) struct MyTarget {
@@ -195,7 +92,7 @@ impl MyTarget {
             if let Some(begin) = self.pending.take() {
                 whole.extend_from_slice(begin.as_bytes());
                 whole.extend_from_slice(b"; ");
-                before = 2;
+                before = BEGINNING;
             }
             whole.extend_from_slice(&sql);
             let affected = run(&mut self.session, "applying changes", whole).await?;
@@ -215,6 +112,37 @@ impl MyTarget {
             }
         }
         Ok(())
+    }
+
+    /// Writes a delta's statements into `scripts`; runs them where rows have to be read in between.
+    async fn write(
+        &mut self,
+        reading: &Reading,
+        delta: &Delta<'_>,
+        scripts: &mut Vec<Script>,
+        applied: &mut Applied,
+    ) -> Result<()> {
+        let limit = statement_limit(&self.session);
+        let mut writer = Writer { reading, limit, scripts };
+        let (merged, kept) = (merge::needed(reading, &delta.updates)?, writer.keeps(&delta.upserts));
+        if !merged && kept.is_none() {
+            return writer.delta(delta);
+        }
+        writer.removals(delta)?;
+        if merged {
+            self.execute(std::mem::take(scripts), applied).await?;
+            self.send_pending().await?;
+            let (written, missing) = merge::merged(&mut self.session, reading, &delta.updates, limit).await?;
+            applied.missing += missing;
+            scripts.extend(written);
+        } else {
+            delta.updates.iter().try_for_each(|update| writer.update(update))?;
+        }
+        let Some(wide) = kept else { return Writer { reading, limit, scripts }.arrivals(delta) };
+        self.execute(std::mem::take(scripts), applied).await?;
+        self.send_pending().await?;
+        scripts.extend(keep::upserts(&mut self.session, reading, &wide, &delta.upserts, limit).await?);
+        Writer { reading, limit, scripts }.inserts(delta)
     }
 
     /// Loads rows that are most likely not there yet. False when not every one of them arrived as it is: LOCAL only warns then, and they have to
@@ -302,7 +230,6 @@ impl Target for MyTarget {
     async fn apply(&mut self, deltas: &[Delta<'_>]) -> Result<Applied> {
         let mut scripts = Vec::new();
         let mut applied = Applied::default();
-        let limit = statement_limit(&self.session);
         for delta in deltas {
             let reading = self.known.reading(&mut self.session, &self.config.database, delta.table).await?;
             if reading.table.key.is_empty() && !(delta.deletes.is_empty() && delta.updates.is_empty()) {
@@ -315,28 +242,14 @@ impl Target for MyTarget {
             if fresh && self.local {
                 let (known, fresh) = delta.upserts.split_at(delta.upserts.len() - delta.fresh);
                 let others = Delta { upserts: known.to_vec(), fresh: 0, ..delta.clone().into_owned() };
-                Writer { reading: &reading, limit, scripts: &mut scripts }.delta(&others)?;
+                self.write(&reading, &others, &mut scripts, &mut applied).await?;
                 self.execute(std::mem::take(&mut scripts), &mut applied).await?;
                 if self.bring(&reading, fresh).await? {
                     continue;
                 }
                 delta = Cow::Owned(Delta { upserts: fresh.to_vec(), ..Delta::new(delta.table) });
             }
-            if !merge::needed(&reading, &delta.updates)? {
-                Writer { reading: &reading, limit, scripts: &mut scripts }.delta(&delta)?;
-                continue;
-            }
-            Writer { reading: &reading, limit, scripts: &mut scripts }.removals(&delta)?;
-            self.execute(std::mem::take(&mut scripts), &mut applied).await?;
-            self.send_pending().await?;
-            let wanted = Merged::wanted(&reading.table, &delta.updates);
-            let there = by_key(&mut self.session, &reading, &wanted, " FOR UPDATE").await?;
-            let merged = Merged::new(&reading.table, &delta.updates, &there).map_err(codec)?;
-            applied.missing += merged.missing;
-            let mut writer = Writer { reading: &reading, limit, scripts: &mut scripts };
-            let rows = merged.rows.images().collect::<std::result::Result<Vec<_>, _>>().map_err(codec)?;
-            writer.replace(&merged.keys, &rows)?;
-            writer.arrivals(&delta)?;
+            self.write(&reading, &delta, &mut scripts, &mut applied).await?;
         }
         self.execute(scripts, &mut applied).await?;
         Ok(applied)
@@ -357,10 +270,14 @@ impl Target for MyTarget {
     async fn rollback(&mut self) -> Result<()> {
         match self.pending.take() {
             Some(_) => Ok(()),
-            None => self.session.run("rolling back", "ROLLBACK").await.map_err(|e| match e.kind {
-                ErrorKind::Protocol => e.hint("open a new session"),
-                _ => e,
-            }),
+            None => self
+                .session
+                .run("rolling back", format!("ROLLBACK; SET wait_timeout={PATIENCE}"))
+                .await
+                .map_err(|e| match e.kind {
+                    ErrorKind::Protocol => e.hint("open a new session"),
+                    _ => e,
+                }),
         }
     }
 }

@@ -7,7 +7,7 @@ use crate::server::Server;
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Error, FromValueError, Row, Value, from_value_opt};
 use std::sync::Arc;
-use tidelock_endpoint::TlsMode;
+use tidelock_endpoint::{ErrorKind, TlsMode};
 
 /// What a session is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,6 +16,8 @@ pub(crate) enum Purpose {
     Look,
     /// A consistent view, held for as long as the copy takes.
     Snapshot,
+    /// A lock that holds others back, for moments.
+    Lock,
     /// The stream of the binary log.
     Log,
     /// Applying and loading.
@@ -31,8 +33,14 @@ pub(crate) struct Session {
 /// What MySQL sources may hold can be written with it, and nothing is changed silently: zero, partial and impossible dates are taken as they
 /// are; what does not fit is an error; 0 is a value also in an AUTO_INCREMENT column.
 const SQL_MODE: &str = "STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION,NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES";
+/// How often the server tells a reader of its log that it is still there.
+const HEARTBEAT_SECONDS: u32 = 2;
 /// A year, in seconds: a consumer may stall for as long as it likes.
-const PATIENCE: u32 = 31_536_000;
+pub(crate) const PATIENCE: u32 = 31_536_000;
+/// Seconds after which the server gives up a transaction that writes, and its locks, when nothing more comes: its client is dead.
+pub(crate) const WRITING: u32 = 600;
+/// The same for a lock on all tables.
+const LOCKED: u32 = 10;
 
 impl Session {
     pub async fn connect(config: &Config, purpose: Purpose) -> Result<Session> {
@@ -47,28 +55,42 @@ impl Session {
         let mut session = Session { conn, server };
         let sql = session.settings(purpose);
         session.run("setting up the session", sql).await?;
+        if purpose == Purpose::Write {
+            // So that warnings can be told. MySQL asks for a privilege; without it a warning is an error all the same.
+            match session.run("setting up the session", "SET max_error_count=64").await {
+                Err(error) if error.kind == ErrorKind::Privilege => {}
+                done => done?,
+            }
+        }
         Ok(session)
     }
 
     fn settings(&self, purpose: Purpose) -> String {
+        let wait = if purpose == Purpose::Lock { LOCKED } else { PATIENCE };
         let mut sql = format!(
-            "SET NAMES utf8mb4; SET time_zone='+00:00', sql_mode='{SQL_MODE}', wait_timeout={PATIENCE}, lock_wait_timeout=60, \
-             net_read_timeout={PATIENCE}, net_write_timeout={PATIENCE}"
+            "SET NAMES utf8mb4; SET time_zone='+00:00', sql_mode='{SQL_MODE}', autocommit=1, sql_select_limit=18446744073709551615, \
+             wait_timeout={wait}, lock_wait_timeout=60, net_read_timeout={PATIENCE}, net_write_timeout={PATIENCE}"
         );
         sql += if self.server.is_mariadb() { ", max_statement_time=0" } else { ", max_execution_time=0" };
         if self.server.is_mariadb() && self.server.at_least(10, 3) {
             sql += ", idle_transaction_timeout=0";
         }
         match purpose {
-            Purpose::Write => sql += ", foreign_key_checks=0, unique_checks=1",
+            // What is sent is at hand: a client that stops in the middle is dead, and its locks must go.
+            Purpose::Write => {
+                sql += &format!(
+                    ", foreign_key_checks=0, unique_checks=1, net_read_timeout={WRITING}, net_write_timeout={WRITING}"
+                );
+            }
             Purpose::Snapshot => sql += "; SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ",
             Purpose::Log => {
-                let nanos = u64::from(crate::stream::HEARTBEAT_SECONDS) * 1_000_000_000;
+                let nanos = u64::from(HEARTBEAT_SECONDS) * 1_000_000_000;
                 sql += &format!("; SET @master_heartbeat_period={nanos}, @source_heartbeat_period={nanos}");
                 if self.server.is_mariadb() {
                     sql += ", @mariadb_slave_capability=4";
                 }
             }
+            Purpose::Lock => sql += ", lock_wait_timeout=3",
             Purpose::Look => {}
         }
         sql

@@ -154,6 +154,23 @@ impl Definitions {
         self.wanted.keys().filter(named).cloned().collect()
     }
 
+    /// The followed tables whose rows a statement takes away or writes anew.
+    pub fn replaced(&self, statement: &Statement, schema: &[u8]) -> Vec<Key> {
+        let replaced = statement.replaces();
+        let same = |a: &str, b: &str| if self.fold { a.eq_ignore_ascii_case(b) } else { a == b };
+        let meant = |key: &&Key| {
+            let table = |(named, table): &(Option<String>, String)| {
+                let place = match named {
+                    Some(named) => same(named, &key.0),
+                    None => same(&String::from_utf8_lossy(schema), &key.0),
+                };
+                place && same(table, &key.1)
+            };
+            replaced.schema.as_deref().is_some_and(|s| same(s, &key.0)) || replaced.tables.iter().any(table)
+        };
+        self.wanted.keys().filter(|key| key.1 != CHECKPOINT_TABLE).filter(meant).cloned().collect()
+    }
+
     /// The table as it is, for what comes without a table map.
     pub async fn table(&mut self, key: &Key) -> Result<Arc<Table>> {
         Ok(self.layout(key).await?.table.clone())

@@ -13,19 +13,20 @@
 
 use crate::Result;
 use crate::binlog::events::{Gtid, Query, rotate};
-use crate::binlog::rows::{RowsEvent, RowsKind, image};
+use crate::binlog::rows::{RowsEvent, RowsKind};
 use crate::binlog::statement::{Meaning, Statement};
 use crate::binlog::table_map::table_id;
-use crate::binlog::{Reader, compressed, kind};
-use crate::codec::{Fault, Scratch};
+use crate::binlog::xa::Prepared;
+use crate::binlog::{compressed, kind};
+use crate::codec::Scratch;
 use crate::definitions::{Definitions, Mapped};
 use crate::error::{precondition, protocol};
 use crate::gtid::GtidSet;
 use crate::position::{LogPosition, Place};
-use std::cell::{Cell, RefCell};
+use crate::told::{at, origin, write_rows};
 use std::sync::Arc;
 use tidelock_endpoint::{EndpointError, ErrorKind};
-use tidelock_model::{BatchWriter, Image, ImageWriter, Position, Value};
+use tidelock_model::{BatchWriter, Position};
 
 /// The head of an event.
 #[derive(Clone, Copy, Debug)]
@@ -66,6 +67,7 @@ pub(crate) struct Follower {
     payload: bool,
     /// Events before this offset of the first file were read already.
     skip_to: Option<u64>,
+    prepared: Prepared,
     rotated: bool,
     definitions: Definitions,
     scratch: Scratch,
@@ -82,6 +84,7 @@ impl Follower {
             group: None,
             payload: false,
             skip_to: skip.then_some(from.place.offset),
+            prepared: from.prepared.clone(),
             rotated: false,
             definitions,
             scratch: Scratch::default(),
@@ -100,7 +103,8 @@ impl Follower {
 
     pub fn position(&self) -> Position {
         let gtid = self.gtid.as_ref().map(ToString::to_string).filter(|g| !g.is_empty());
-        LogPosition::new(self.place.clone(), gtid).position()
+        LogPosition { prepared: self.prepared.clone(), ..LogPosition::new(self.place.clone(), gtid) }
+            .position()
     }
 
     /// Takes the next event. An error names the place.
@@ -165,7 +169,10 @@ impl Follower {
                     "TL-MY-XA",
                     "an XA transaction with rows of a followed table was prepared; whether it will be committed is not known here",
                 )),
-                _ => self.commit(),
+                _ => {
+                    self.prepared.prepared(data);
+                    self.commit()
+                }
             },
             kind::PARTIAL_UPDATE_ROWS => match self.followed(data)? {
                 Some(_) => {
@@ -297,7 +304,17 @@ impl Follower {
                     "rows of a followed table were rolled back inside of a transaction (a table without transactions took part)",
                 ));
             }
-            Meaning::Rollback | Meaning::XaDecision => return self.end(),
+            Meaning::XaDecision => {
+                if let Some(name) = self.prepared.decided(query.text) {
+                    let message = format!(
+                        "the XA transaction {name} was committed; it was prepared before the stream began, and its rows are not known here"
+                    );
+                    return Err(unsupported("TL-MY-XA", &message)
+                        .hint("copy anew with `tidelock sync --full`, while no XA transaction is prepared"));
+                }
+                return self.end();
+            }
+            Meaning::Rollback => return self.end(),
             Meaning::Truncate => {
                 for key in self.definitions.named(&statement, query.schema) {
                     let table = self.definitions.table(&key).await?;
@@ -306,6 +323,9 @@ impl Follower {
                 }
             }
             Meaning::Ddl => {
+                if let Some((schema, table)) = self.definitions.replaced(&statement, query.schema).first() {
+                    return Err(replaced(schema, table, query.text));
+                }
                 let named = self.definitions.named(&statement, query.schema);
                 self.definitions.changed(&named, &statement, &group_at)?;
                 // MySQL's CREATE TABLE … SELECT: the rows follow, in the same transaction.
@@ -395,63 +415,18 @@ impl Follower {
     }
 }
 
-/// The origin in the first row of our own table.
-fn origin(
-    mapped: &Mapped,
-    column: usize,
-    event: &RowsEvent<'_>,
-    rows: &[u8],
-    scratch: &mut Scratch,
-) -> Result<Option<String>> {
-    let mut slots = Vec::new();
-    let mut reader = Reader(rows);
-    image(&mapped.columns, event.first, &mut reader, scratch, &mut ImageWriter::new(&mut slots))
-        .map_err(|f| broken(mapped, f))?;
-    match Image::from_bytes(&slots).slot(column).map_err(crate::error::codec)?.value() {
-        Some(Value::Text(origin)) => Ok(Some(origin.to_owned())),
-        _ => Ok(None),
-    }
-}
-
-fn write_rows(
-    writer: &mut BatchWriter,
-    mapped: &Mapped,
-    event: &RowsEvent<'_>,
-    rows: &[u8],
-    scratch: &mut Scratch,
-) -> Result<()> {
-    // Two closures read one after the other from the same place.
-    let (rest, scratch) = (Cell::new(Reader(rows)), RefCell::new(scratch));
-    let read = |present: &[u8], out: &mut ImageWriter<'_>| {
-        let mut reader = rest.get();
-        image(&mapped.columns, present, &mut reader, &mut scratch.borrow_mut(), out)
-            .map_err(|f| broken(mapped, f))?;
-        rest.set(reader);
-        Ok::<_, EndpointError>(())
-    };
-    while !rest.get().0.is_empty() {
-        let left = rest.get().0.len();
-        match event.kind {
-            RowsKind::Insert => writer.insert(&mapped.table, |out| read(event.first, out))?,
-            RowsKind::Delete => writer.delete(&mapped.table, |out| read(event.first, out))?,
-            RowsKind::Update => {
-                writer.update(&mapped.table, |out| read(event.first, out), |out| read(event.second, out))?;
-            }
-        }
-        if rest.get().0.len() == left {
-            return Err(protocol("a row of no octets"));
-        }
-    }
-    Ok(())
-}
-
-fn at(fault: Fault) -> EndpointError {
-    protocol(fault.0)
-}
-
-fn broken(mapped: &Mapped, (column, fault): (usize, Fault)) -> EndpointError {
-    let name = mapped.table.columns.get(column).map_or("?", |c| c.name.as_str());
-    protocol(format!("{}.{name}: {}", mapped.table.name, fault.0))
+/// Its rows went, or became others, and the log holds none of it.
+fn replaced(schema: &str, table: &str, statement: &[u8]) -> EndpointError {
+    const SHOWN: usize = 300;
+    let statement = String::from_utf8_lossy(statement);
+    let shown: String = statement.chars().take(SHOWN).collect();
+    let more = if shown.len() < statement.len() { "…" } else { "" };
+    let message = format!(
+        "a statement replaced {schema}.{table} or its values, and what became of its rows is not in the log: {shown}{more}"
+    );
+    precondition("TL-MY-TABLE-REPLACED", message).hint(
+        "copy anew with `tidelock sync --full`; where rows went away at the source, empty or drop the target's table first",
+    )
 }
 
 fn unsupported(code: &'static str, message: &str) -> EndpointError {

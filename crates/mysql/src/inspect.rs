@@ -8,6 +8,7 @@ use crate::config::Config;
 use crate::connect::{Purpose, Session, literal, quoted};
 use crate::privileges::Grants;
 use crate::server::{Flavor, Server};
+use crate::withheld::{schemas, withheld};
 use std::collections::BTreeMap;
 use tidelock_endpoint::{Ask, CaptureKind, Finding, Inspection, Role, Severity};
 use tidelock_model::ReferentialAction;
@@ -37,8 +38,12 @@ pub(crate) async fn inspect(config: &Config, ask: &Ask) -> Result<Inspection> {
             )
             .remedy("capture: log"),
         ),
-        Role::Source(CaptureKind::Log) => log(&mut session, &grants, false, &mut findings).await?,
-        Role::TwoWaySource(CaptureKind::Log) => log(&mut session, &grants, true, &mut findings).await?,
+        Role::Source(CaptureKind::Log) | Role::TwoWaySource(CaptureKind::Log) => {
+            let two_way = matches!(ask.role, Role::TwoWaySource(_));
+            log(&mut session, &grants, two_way, &mut findings).await?;
+            let schemas = schemas(&config.database, layouts.iter().map(|l| &l.table.name));
+            findings.list.extend(withheld(&mut session, &schemas).await?);
+        }
         Role::Target => {
             target(&server, &grants, config, &mut findings);
             triggers(&mut session, config, &layouts, &mut findings).await?;
@@ -143,18 +148,15 @@ async fn log(session: &mut Session, grants: &Grants, two_way: bool, findings: &m
     if image != "FULL" {
         let message =
             format!("binlog_row_image is {image}: rows come without the columns that did not change");
+        let (severity, message) = match two_way {
+            true => (Severity::Error, message + ", and conflicts cannot be told"),
+            false => (
+                Severity::Warning,
+                message + ", and a new row of which a column was left to its default stops the stream",
+            ),
+        };
         let remedy = "SET GLOBAL binlog_row_image = 'FULL'";
-        match two_way {
-            true => findings.error(
-                "TL-MY-ROW-IMAGE",
-                "binlog_row_image",
-                message + ", and conflicts cannot be told",
-                remedy,
-            ),
-            false => findings.add(
-                Finding::new(Severity::Note, "TL-MY-ROW-IMAGE", "binlog_row_image", message).remedy(remedy),
-            ),
-        }
+        findings.add(Finding::new(severity, "TL-MY-ROW-IMAGE", "binlog_row_image", message).remedy(remedy));
     }
     if setting("binlog_row_value_options").contains("PARTIAL_JSON") {
         findings.error(

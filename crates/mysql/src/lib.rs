@@ -5,8 +5,8 @@
 //! off with `binlog_row_metadata=FULL`; the user needs REPLICATION SLAVE, REPLICATION CLIENT (MariaDB: BINLOG MONITOR), RELOAD and SELECT to be read from,
 //! and CREATE, ALTER, INDEX, REFERENCES, SELECT, INSERT, UPDATE and DELETE to be written to. `inspect` tells which of these are missing.
 //!
-//! Refused, each with a code of its own: statements in the log in place of rows, partial JSON updates, prepared XA transactions, rolled back rows of
-//! tables without transactions, text in a character set that we cannot read exactly, events of an unknown kind.
+//! Refused, each with a code of its own: statements in the log in place of rows, or that replace or empty a table, partial JSON updates, prepared XA
+//! transactions, rolled back rows of tables without transactions, new rows that are not whole, text in a character set that we cannot read exactly, events of an unknown kind.
 //!
 //! A compressed transaction of MySQL is decompressed by the driver at once, so it is held in memory whole; all others stream through in pieces.
 //!
@@ -32,6 +32,7 @@ mod error;
 mod follow;
 mod gtid;
 mod inspect;
+mod keep;
 mod load;
 mod merge;
 mod position;
@@ -43,8 +44,11 @@ mod snapshot;
 mod source;
 mod statements;
 mod stream;
+mod told;
+mod transaction;
 mod types;
 mod verdict;
+mod withheld;
 
 use std::sync::Arc;
 use tidelock_endpoint::{Capabilities, CaptureKind, Endpoint, EndpointConfig, Result};

@@ -4,13 +4,14 @@
 //! error here, and the number of rows must be what was sent.
 
 use crate::Result;
-use crate::apply::{Known, Marker, run, statement_limit};
 use crate::config::Config;
 use crate::connect::{Session, quoted};
 use crate::encode::{Form, field_expression, put};
 use crate::error::{self, from_driver, protocol, server_code};
-use crate::read::{Reading, column_name, refused};
+use crate::keep;
+use crate::read::{Reading, check_null, column_name, refused};
 use crate::statements::Writer;
+use crate::transaction::{Known, Marker, run, statement_limit};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
@@ -57,20 +58,25 @@ impl MyLoader {
     async fn warned(&mut self, doing: &str) -> Result<()> {
         let warnings = self.session.query("reading the warnings", "SHOW WARNINGS LIMIT 5").await?;
         let said: Vec<String> = warnings.iter().map(|w| w.string(2)).collect();
-        if said.is_empty() {
-            return Ok(());
-        }
-        let message = format!("{doing}: the server would change or leave away rows: {}", said.join("; "));
+        let said =
+            if said.is_empty() { "it warns, and does not tell of what".to_owned() } else { said.join("; ") };
+        let message = format!("{doing}: the server would change or leave away rows: {said}");
         Err(EndpointError::new(ErrorKind::Row, "TL-MY-ROW", message))
     }
 
     async fn statements(&mut self, reading: &Reading, mode: WriteMode, rows: &Rows) -> Result<()> {
         let images = rows.images().collect::<std::result::Result<Vec<_>, _>>().map_err(error::codec)?;
         let mut scripts = Vec::new();
-        let mut writer = Writer { reading, limit: statement_limit(&self.session), scripts: &mut scripts };
-        match mode {
-            WriteMode::Insert => writer.rows("INSERT INTO", &images, "")?,
-            WriteMode::Upsert => writer.delta(&Delta { upserts: images, ..Delta::new(&reading.table) })?,
+        let limit = statement_limit(&self.session);
+        let mut writer = Writer { reading, limit, scripts: &mut scripts };
+        match (mode, writer.keeps(&images)) {
+            (WriteMode::Insert, _) => writer.rows("INSERT INTO", &images, "")?,
+            (WriteMode::Upsert, None) => {
+                writer.delta(&Delta { upserts: images, ..Delta::new(&reading.table) })?
+            }
+            (WriteMode::Upsert, Some(wide)) => {
+                scripts = keep::upserts(&mut self.session, reading, &wide, &images, limit).await?;
+            }
         }
         for script in scripts {
             run(&mut self.session, &format!("loading {}", reading.table.name), script.sql).await?;
@@ -126,6 +132,7 @@ fn fields(reading: &Reading, rows: &[Image<'_>]) -> Result<Vec<u8>> {
             if !std::mem::take(&mut first) {
                 file.push(b'\t');
             }
+            check_null(reading, i, &value)?;
             let column = &reading.layout.columns[place];
             put(&column.codec, column.length, &value, Form::Field, &mut file)
                 .map_err(|refusal| refused(reading, i, &value, &refusal.0))?;
@@ -178,7 +185,9 @@ impl Loader for MyLoader {
         if rows.is_empty() {
             return Ok(());
         }
-        let plain = Writer { reading: &reading, limit: 0, scripts: &mut Vec::new() }.plain_upsert();
+        // REPLACE would delete what the job does not carry.
+        let plain = Writer { reading: &reading, limit: 0, scripts: &mut Vec::new() }.plain_upsert()
+            && reading.wide.is_none();
         if self.local && (mode == WriteMode::Insert || plain) {
             return self.load_data(&reading, mode, rows).await;
         }

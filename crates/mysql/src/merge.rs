@@ -4,9 +4,12 @@
 //! old ones, which all go first.
 
 use crate::Result;
+use crate::connect::Session;
 use crate::error;
-use crate::read::Reading;
-use tidelock_endpoint::Update;
+use crate::keep;
+use crate::read::{Reading, by_key};
+use crate::statements::{Script, Writer};
+use tidelock_endpoint::{Merged, Update};
 use tidelock_model::Slot;
 
 /// Whether more than one of the updates gives a new value to a column that must be unique.
@@ -34,4 +37,30 @@ pub(crate) fn needed(reading: &Reading, updates: &[Update<'_>]) -> Result<bool> 
         }
     }
     Ok(touching > 1)
+}
+
+/// What puts whole rows in place of those that the updates change, and how many of these are not there.
+pub(crate) async fn merged(
+    session: &mut Session,
+    reading: &Reading,
+    updates: &[Update<'_>],
+    limit: usize,
+) -> Result<(Vec<Script>, u64)> {
+    let over = match &reading.wide {
+        Some(wide) => {
+            keep::check(reading, wide)?;
+            wide
+        }
+        None => reading,
+    };
+    let keys = keep::widened(over, updates.iter().map(|u| u.key))?;
+    let sets = keep::widened(over, updates.iter().map(|u| u.set))?;
+    let updates = keys.images().zip(sets.images()).map(|(key, set)| Ok(Update { key: key?, set: set? }));
+    let updates = updates.collect::<std::result::Result<Vec<_>, _>>().map_err(error::codec)?;
+    let there = by_key(session, over, &Merged::wanted(&over.table, &updates), " FOR UPDATE").await?;
+    let merged = Merged::new(&over.table, &updates, &there).map_err(error::codec)?;
+    let rows = merged.rows.images().collect::<std::result::Result<Vec<_>, _>>().map_err(error::codec)?;
+    let mut scripts = Vec::new();
+    Writer { reading: over, limit, scripts: &mut scripts }.replace(&merged.keys, &rows)?;
+    Ok((scripts, merged.missing))
 }

@@ -1,10 +1,12 @@
 //! Places in the binary log ⇄ [`Position`].
 //!
-//! `binlog.000003:1234`, and where the server has GTIDs, ` gtid=` and the set of all transactions before that place. Places are ordered by the file's
+//! `binlog.000003:1234`, and where the server has GTIDs, ` gtid=` and the set of all transactions before that place; ` xa=` and the prepared XA
+//! transactions whose decision is still to come. Places are ordered by the file's
 //! number and the offset. The mark of a snapshot that could not be taken under a lock carries ` inexact`: the view was there *before* that
 //! place was read, so nothing at or behind it is in the view, and of what lies before nobody can tell.
 
 use crate::Result;
+use crate::binlog::xa::Prepared;
 use std::cmp::Ordering;
 use std::fmt;
 use tidelock_endpoint::{Coverage, EndpointError, ErrorKind};
@@ -55,12 +57,16 @@ impl fmt::Display for Place {
 pub(crate) struct LogPosition {
     pub place: Place,
     pub gtid: Option<String>,
+    /// Prepared before it, not decided, and without rows of followed tables.
+    pub prepared: Prepared,
+    /// The prepared ones may have such rows: whoever reads from here waits until they are decided, and copies what they brought.
+    pub undecided: bool,
     pub inexact: bool,
 }
 
 impl LogPosition {
     pub fn new(place: Place, gtid: Option<String>) -> LogPosition {
-        LogPosition { place, gtid, inexact: false }
+        LogPosition { place, gtid, prepared: Prepared::default(), undecided: false, inexact: false }
     }
 
     pub fn parse(position: &Position) -> Result<LogPosition> {
@@ -71,10 +77,12 @@ impl LogPosition {
             None => return Err(unreadable(position.as_str())),
         };
         for word in words {
-            match word.strip_prefix("gtid=") {
-                Some(gtid) => parsed.gtid = Some(gtid.to_owned()),
+            match word.split_once('=') {
+                Some(("gtid", gtid)) => parsed.gtid = Some(gtid.to_owned()),
+                Some(("xa", prepared)) => parsed.prepared = Prepared::parse(prepared),
+                None if word == "undecided" => parsed.undecided = true,
                 None if word == "inexact" => parsed.inexact = true,
-                None => return Err(unreadable(position.as_str())),
+                _ => return Err(unreadable(position.as_str())),
             }
         }
         Ok(parsed)
@@ -85,6 +93,12 @@ impl LogPosition {
         if let Some(gtid) = &self.gtid {
             text.push_str(" gtid=");
             text.push_str(gtid);
+        }
+        if !self.prepared.is_empty() {
+            text.push_str(&format!(" xa={}", self.prepared));
+        }
+        if self.undecided {
+            text.push_str(" undecided");
         }
         if self.inexact {
             text.push_str(" inexact");
@@ -143,7 +157,7 @@ mod tests {
 
     #[test]
     fn positions_are_read_back_and_ordered_by_file_number() {
-        let text = "mysql-bin.000009:5000000000 gtid=a:1-5,b:7";
+        let text = "mysql-bin.000009:5000000000 gtid=a:1-5,b:7 xa=1-61-,1-62-ff undecided";
         assert_eq!(LogPosition::parse(&p(text)).unwrap().position().as_str(), text);
         assert_eq!(compare(&p("b.999999:9"), &p("b.1000000:4")).unwrap(), Ordering::Less);
         assert_eq!(compare(&p("b.000001:9 gtid=x"), &p("b.000001:9")).unwrap(), Ordering::Equal);

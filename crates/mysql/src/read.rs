@@ -6,6 +6,7 @@ use crate::codec::{Codec, Scratch};
 use crate::connect::{Session, quoted};
 use crate::encode::{Form, put};
 use crate::error::{self, from_driver, precondition, protocol};
+use crate::keep;
 use mysql_async::Row;
 use mysql_async::prelude::Queryable;
 use std::sync::Arc;
@@ -24,6 +25,8 @@ pub(crate) struct Reading {
     pub layout: Arc<Layout>,
     /// For each column of `table` its place in the layout.
     pub places: Vec<usize>,
+    /// For writing: with the columns that `table` does not have, where there are any.
+    pub wide: Option<Arc<Reading>>,
     list: String,
 }
 
@@ -39,7 +42,14 @@ impl Reading {
             }
         };
         let list = places.iter().map(column).collect::<Vec<_>>().join(", ");
-        Ok(Reading { table: table.clone(), layout: layout.clone(), places, list })
+        Ok(Reading { table: table.clone(), layout: layout.clone(), places, wide: None, list })
+    }
+
+    /// As [`Reading::new`], for a table that is written.
+    pub fn for_writing(table: &Arc<Table>, layout: &Arc<Layout>) -> Result<Reading> {
+        let mut reading = Reading::new(table, layout)?;
+        reading.wide = keep::wide(&reading)?.map(Arc::new);
+        Ok(reading)
     }
 
     pub fn select(&self, condition: &str) -> String {
@@ -172,6 +182,25 @@ pub(crate) fn put_value(
     let layout = &reading.layout.columns[reading.places[column]];
     put(&layout.codec, layout.length, value, Form::Sql, out)
         .map_err(|refusal| refused(reading, column, value, &refusal.0))
+}
+
+/// A server may put something else in its place (the present moment, the next number), and LOAD DATA does.
+pub(crate) fn check_null(reading: &Reading, column: usize, value: &tidelock_model::Value<'_>) -> Result<()> {
+    if value.is_null() && !reading.layout.table.columns[reading.places[column]].nullable {
+        return Err(refused(reading, column, value, "the column is NOT NULL"));
+    }
+    Ok(())
+}
+
+/// One literal of a row that is written.
+pub(crate) fn put_written(
+    reading: &Reading,
+    column: usize,
+    value: &tidelock_model::Value<'_>,
+    out: &mut Vec<u8>,
+) -> Result<()> {
+    check_null(reading, column, value)?;
+    put_value(reading, column, value, out)
 }
 
 /// The row is at fault: which table, which column, which value, why.

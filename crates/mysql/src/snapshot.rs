@@ -1,11 +1,11 @@
 //! A consistent view, its place in the log, and the readers on it.
 //!
-//! InnoDB gives each connection a view of its own. They are the same view, and their place in the log is known exactly, when they begin while nothing
+//! InnoDB gives each connection a view of its own, whether the server writes a log or not. They are the same view, and their place in the log is known exactly, when they begin while nothing
 //! commits: `FLUSH TABLES WITH READ LOCK` for the milliseconds in which the readers begin. Without the privilege for it:
 //!
 //! * MariaDB tells the place of one view by itself (`binlog_snapshot_file`): one connection, which all readers share, and no lock at all;
 //! * MySQL: `LOCK TABLES … READ` waits for the transactions that wrote these tables, so the place is exact for them;
-//! * neither: one connection, and a mark that is inexact (see `position.rs`).
+//! * neither: one connection, which all readers share, and a mark that is inexact (see `position.rs`).
 
 use crate::Result;
 use crate::catalog::{Layout, Which, describe, sql_name};
@@ -45,18 +45,22 @@ pub(crate) async fn open(config: &Config, tables: &[Arc<Table>], readers: usize)
     let names: Vec<TableName> = tables.iter().map(|t| t.name.clone()).collect();
     let found = describe(&mut control, &config.database, Which::Any(&names)).await?;
     let layouts = found.into_iter().map(|l| (l.table.name.clone(), Arc::new(l))).collect();
-    let alone = readers <= 1 && (control.server.is_mariadb() || !control.server.log_bin);
-    let mut guard = if alone { None } else { Freeze::take(config, &names).await? };
+    let logged = control.server.log_bin;
+    let alone = readers <= 1 && (control.server.is_mariadb() || !logged);
     let mut sessions = vec![control];
-    if guard.is_some() || !sessions[0].server.log_bin && readers > 1 {
-        for _ in 0..readers.max(1) {
-            sessions.push(Session::connect(config, Purpose::Snapshot).await?);
-        }
+    // All of them are there before anybody is held back.
+    for _ in 0..if alone { 0 } else { readers.max(1) } {
+        sessions.push(Session::connect(config, Purpose::Snapshot).await?);
+    }
+    let mut guard = if alone { None } else { Freeze::take(config, &names).await? };
+    if guard.is_none() {
+        sessions.truncate(1);
     }
     for session in &mut sessions {
         session.run("opening a consistent view", BEGIN).await?;
     }
     let mark = match &mut guard {
+        Some(_) if !logged => no_log(),
         Some(freeze) => match head(&mut freeze.session).await {
             Err(error) if error.kind == ErrorKind::Privilege => no_log(),
             place => place?.position(),
@@ -143,11 +147,7 @@ pub(crate) struct Freeze {
 impl Freeze {
     /// `None` when this user may not, or when a long statement is in the way.
     pub async fn take(config: &Config, tables: &[TableName]) -> Result<Option<Freeze>> {
-        let mut session = Session::connect(config, Purpose::Look).await?;
-        if !session.server.log_bin {
-            return Ok(None);
-        }
-        session.run("setting the patience for a lock", "SET lock_wait_timeout=3").await?;
+        let mut session = Session::connect(config, Purpose::Lock).await?;
         match session.run("holding commits back", "FLUSH TABLES WITH READ LOCK").await {
             Ok(()) => return Ok(Some(Freeze { session })),
             Err(e) if matches!(e.kind, ErrorKind::Privilege | ErrorKind::Contention) => {

@@ -1,16 +1,18 @@
 //! A session that reads: [`Source`] over the snapshot and the stream.
 
 use crate::Result;
+use crate::binlog::xa::{Prepared, undecided};
 use crate::catalog::describe_one;
 use crate::config::Config;
 use crate::connect::{Purpose, Session};
+use crate::position::LogPosition;
 use crate::read::{Reading, by_key};
 use crate::snapshot::{self, Freeze, head, own_place};
 use crate::stream;
 use async_trait::async_trait;
 use std::sync::Arc;
 use std::time::Duration;
-use tidelock_endpoint::{ChangeStream, Prepared, ServerIdentity, Snapshot, Source};
+use tidelock_endpoint::{ChangeStream, ServerIdentity, Snapshot, Source};
 use tidelock_model::{Position, Rows, Table, TableName};
 
 /// Reads one endpoint.
@@ -22,6 +24,14 @@ pub(crate) struct MySource {
 impl MySource {
     pub async fn open(config: &Config) -> Result<MySource> {
         Ok(MySource { config: config.clone(), session: Session::connect(config, Purpose::Look).await? })
+    }
+
+    /// The rows of XA transactions that are prepared now are before the place, and their commits behind it.
+    async fn with_undecided(&mut self, place: Position, before: Prepared) -> Result<Position> {
+        let mut names = undecided(&mut self.session).await?;
+        names.join(before);
+        let place = LogPosition::parse(&place)?;
+        Ok(LogPosition { undecided: !names.is_empty(), prepared: names, ..place }.position())
     }
 
     /// A place of which is sure that a view opened later holds everything before it.
@@ -48,19 +58,18 @@ impl MySource {
 #[async_trait]
 impl Source for MySource {
     /// The server's log is always there: nothing is made.
-    async fn prepare(&mut self, tables: &[TableName]) -> Result<Prepared> {
+    async fn prepare(&mut self, tables: &[TableName]) -> Result<tidelock_endpoint::Prepared> {
+        let before = undecided(&mut self.session).await?;
         let start = self.settled_head(tables).await?;
-        Ok(Prepared {
-            server: self.session.server.identity.clone(),
-            created: false,
-            added: vec![],
-            identities: vec![],
-            start,
-        })
+        let start = self.with_undecided(start, before).await?;
+        let server = self.session.server.identity.clone();
+        Ok(tidelock_endpoint::Prepared { server, created: false, added: vec![], identities: vec![], start })
     }
 
     async fn head(&mut self) -> Result<Position> {
-        Ok(head(&mut self.session).await?.position())
+        let before = undecided(&mut self.session).await?;
+        let head = head(&mut self.session).await?.position();
+        self.with_undecided(head, before).await
     }
 
     async fn stream(

@@ -8,7 +8,7 @@ use crate::Result;
 use crate::codec::Codec;
 use crate::connect::quoted;
 use crate::error::{self, protocol};
-use crate::read::{KEYS, Reading, column_name, keys_condition, put_value};
+use crate::read::{KEYS, Reading, column_name, keys_condition, put_value, put_written};
 use std::io::Write;
 use tidelock_endpoint::{Delta, Update};
 use tidelock_model::{Image, Slot, Value};
@@ -82,7 +82,18 @@ impl Writer<'_> {
         } else {
             self.replace(&delta.upserts, &delta.upserts)?;
         }
+        self.inserts(delta)
+    }
+
+    /// Rows that must not be there yet.
+    pub fn inserts(&mut self, delta: &Delta<'_>) -> Result<()> {
         delta.inserts.iter().try_for_each(|image| self.insert_absent(*image))
+    }
+
+    /// With what upserts that delete and insert have to keep, where they would.
+    pub fn keeps(&self, upserts: &[Image<'_>]) -> Option<std::sync::Arc<Reading>> {
+        let replaced = !upserts.is_empty() && !self.plain_upsert() && !self.reading.table.key.is_empty();
+        self.reading.wide.clone().filter(|_| replaced)
     }
 
     /// The rows under these keys go, and others come.
@@ -150,7 +161,7 @@ impl Writer<'_> {
                 Slot::Value(value) if written.contains(&i) => {
                     comma(&mut set);
                     text(&mut set, &format!("{name}="))?;
-                    put_value(reading, i, &value, &mut set)?;
+                    put_written(reading, i, &value, &mut set)?;
                 }
                 // Else the server would set it to the present moment.
                 Slot::NotSent if column.on_update => {
@@ -246,7 +257,7 @@ fn whole_row(reading: &Reading, image: Image<'_>, out: &mut Vec<u8>) -> Result<(
             out.push(b',');
         }
         match slot {
-            Slot::Value(value) => put_value(reading, i, &value, out)?,
+            Slot::Value(value) => put_written(reading, i, &value, out)?,
             Slot::NotSent => {
                 let name = column_name(reading, i);
                 return Err(protocol(format!(

@@ -5,6 +5,7 @@
 //! nothing more is at hand and no transaction is open. A heartbeat every few seconds tells a quiet server from a dead one.
 
 use crate::Result;
+use crate::binlog::xa::decided;
 use crate::config::Config;
 use crate::connect::{Purpose, Session, literal};
 use crate::definitions::Definitions;
@@ -13,6 +14,7 @@ use crate::follow::{Follower, Head};
 use crate::gtid::GtidSet;
 use crate::position::{LogPosition, Place};
 use crate::snapshot::gtid_at;
+use crate::withheld::{refusal, schemas, withheld};
 use async_trait::async_trait;
 use futures_util::{FutureExt, StreamExt};
 use mysql_async::binlog::events::Event;
@@ -24,8 +26,6 @@ use tidelock_model::{Batch, Position, TableName};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
 
-/// How often the server tells that it is still there.
-pub(crate) const HEARTBEAT_SECONDS: u32 = 2;
 /// Without a sign for so long the connection is given up.
 const SILENCE: Duration = Duration::from_secs(60);
 const BATCH_BYTES: usize = 1 << 20;
@@ -50,7 +50,14 @@ pub(crate) async fn open(
     let mut session = Session::connect(config, Purpose::Log).await?;
     check_identity(&session, config, server)?;
     check_settings(&mut session).await?;
+    let schemas = schemas(&config.database, tables);
+    if let Some(refusal) = refusal(withheld(&mut session, &schemas).await?) {
+        return Err(refusal);
+    }
     check_place(&mut session, &from).await?;
+    if from.undecided {
+        decided(&mut session, &from.prepared).await?;
+    }
     let mariadb = session.server.is_mariadb();
     let definitions = Definitions::new(config, tables, session.server.fold_names);
     let follower = Follower::new(definitions, &from, mariadb);

@@ -1,5 +1,6 @@
 //! Neutral types → what holds them here: in a column to be made, and in one that is there.
 
+use crate::ENGINE;
 use crate::server::Flavor;
 use crate::types::{MADE_FOR_BOOL, MADE_FOR_INSTANT, MADE_FOR_UUID};
 use tidelock_endpoint::Verdict;
@@ -202,11 +203,23 @@ pub(crate) fn verdict(from: &str, column: &Column, existing: Option<&Column>) ->
         };
     };
     let native = existing.native.clone();
+    if rounds(&native) && !(from == ENGINE && column.native == native) {
+        let plain = if native.starts_with("float") { "FLOAT" } else { "DOUBLE" };
+        let reason =
+            format!("{native} rounds what it is given to so many digits; change the column to {plain}");
+        return Verdict::Refused { reason };
+    }
     match holds(&column.data_type, existing) {
         Holds::All => Verdict::Exact { native },
         Holds::Some(reason) => Verdict::Lossy { native, reason: reason.into() },
         Holds::None => Verdict::Refused { reason: format!("there is no exact conversion to {native}") },
     }
+}
+
+/// `double(10,2)`, also with `unsigned` behind it.
+fn rounds(native: &str) -> bool {
+    let digits = native.strip_prefix("double(").or_else(|| native.strip_prefix("float("));
+    digits.and_then(|d| d.split_once(')')).is_some_and(|(digits, _)| digits.contains(','))
 }
 
 enum Holds {
@@ -337,5 +350,21 @@ mod tests {
             verdict("postgres", &int, Some(&existing(Type::text(), "text"))),
             Verdict::Refused { .. }
         ));
+    }
+
+    #[test]
+    fn a_floating_point_column_that_rounds_to_its_digits_is_refused_but_for_its_like() {
+        let double = Column::new("c", Type::Float64, "double precision");
+        for native in ["double(10,2)", "double(10,2) unsigned", "float(7,4)"] {
+            let there = Column::new("c", Type::Float64, native);
+            let Verdict::Refused { reason } = verdict("postgres", &double, Some(&there)) else {
+                panic!("{native}")
+            };
+            assert!(reason.contains(native), "{reason}");
+            assert!(matches!(verdict("mysql", &there, Some(&there)), Verdict::Exact { .. }), "{native}");
+            assert!(matches!(verdict("postgres", &there, Some(&there)), Verdict::Refused { .. }), "{native}");
+        }
+        let plain = Column::new("c", Type::Float64, "double");
+        assert!(matches!(verdict("postgres", &double, Some(&plain)), Verdict::Exact { .. }));
     }
 }

@@ -9,9 +9,11 @@ pub(crate) mod compressed;
 pub(crate) mod decimal;
 pub(crate) mod events;
 pub(crate) mod json;
+pub(crate) mod replacing;
 pub(crate) mod rows;
 pub(crate) mod statement;
 pub(crate) mod table_map;
+pub(crate) mod xa;
 
 use crate::codec::Fault;
 

@@ -58,7 +58,7 @@ impl<'a> RowsEvent<'a> {
     }
 }
 
-fn bit(bits: &[u8], i: usize) -> bool {
+pub(crate) fn bit(bits: &[u8], i: usize) -> bool {
     bits.get(i / 8).is_some_and(|b| b >> (i % 8) & 1 == 1)
 }
 

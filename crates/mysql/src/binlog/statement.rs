@@ -21,11 +21,25 @@ pub(crate) enum Meaning {
     Other,
 }
 
-/// A statement as words: bare words in capitals, names as they are.
+/// A statement as words.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Statement {
     pub meaning: Meaning,
-    words: Vec<String>,
+    pub(super) words: Vec<Word>,
+}
+
+/// A word, a dot, or a name without its quotes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Word {
+    pub text: String,
+    /// It stood in quotes, so it is a name whatever it says.
+    pub quoted: bool,
+}
+
+impl Word {
+    pub fn is(&self, keyword: &str) -> bool {
+        !self.quoted && self.text.eq_ignore_ascii_case(keyword)
+    }
 }
 
 /// Words that are looked at; the rest of a long statement holds values.
@@ -34,7 +48,7 @@ const WORDS: usize = 4_000;
 impl Statement {
     pub fn parse(text: &[u8]) -> Statement {
         let words = words(&String::from_utf8_lossy(text));
-        let word = |i: usize| words.get(i).map_or(String::new(), |w| w.to_ascii_uppercase());
+        let word = |i: usize| words.get(i).map_or(String::new(), |w| w.text.to_ascii_uppercase());
         let meaning = match (word(0).as_str(), word(1).as_str()) {
             ("BEGIN", _) | ("START", "TRANSACTION") => Meaning::Begin,
             ("COMMIT", _) => Meaning::Commit,
@@ -55,22 +69,51 @@ impl Statement {
     pub fn names(&self, schema: &str, table: &str, default: &[u8], fold: bool) -> bool {
         let same = |a: &str, b: &str| if fold { a.eq_ignore_ascii_case(b) } else { a == b };
         self.words.iter().enumerate().any(|(i, word)| {
-            let qualified = i >= 2 && self.words[i - 1] == ".";
+            let qualified = i >= 2 && self.words[i - 1].is(".");
             let place =
-                if qualified { same(&self.words[i - 2], schema) } else { default == schema.as_bytes() };
-            place && same(word, table)
+                if qualified { same(&self.words[i - 2].text, schema) } else { default == schema.as_bytes() };
+            place && same(&word.text, table)
         })
     }
 
-    /// Whether an `ALTER TABLE` may give a column another meaning while the row looks the same in the log.
+    /// Whether columns may have another meaning after it while the row looks the same in the log: also by two statements, of which
+    /// one drops a column and the next adds one.
     pub fn changes_meaning(&self) -> bool {
-        let has = |w: &str| self.words.iter().any(|x| x.eq_ignore_ascii_case(w));
-        has("CHANGE") || has("MODIFY") || has("RENAME") || has("CONVERT") || has("ADD") && has("DROP")
+        let has = |w: &str| self.words.iter().any(|x| x.is(w));
+        let table = has("TABLE") && self.words.first().is_some_and(|w| w.is("CREATE") || w.is("DROP"));
+        table
+            || has("CHANGE")
+            || has("MODIFY")
+            || has("RENAME")
+            || has("CONVERT")
+            || self.columns_come_or_go()
+    }
+
+    /// `ADD` or `DROP` of anything but an index, a constraint, a default or a partition.
+    fn columns_come_or_go(&self) -> bool {
+        const OTHERS: [&str; 13] = [
+            "INDEX",
+            "KEY",
+            "UNIQUE",
+            "FULLTEXT",
+            "SPATIAL",
+            "PRIMARY",
+            "FOREIGN",
+            "CONSTRAINT",
+            "CHECK",
+            "DEFAULT",
+            "PARTITION",
+            "PERIOD",
+            "SYSTEM",
+        ];
+        let of_table = self.words.first().is_some_and(|w| w.is("ALTER"));
+        let column = |w: &Word| !OTHERS.iter().any(|o| w.is(o));
+        of_table && self.words.windows(2).any(|w| (w[0].is("ADD") || w[0].is("DROP")) && column(&w[1]))
     }
 }
 
 /// Bare words, quoted names without their quotes, dots; text literals and comments are passed over (`/*! … */` is not a comment).
-fn words(text: &str) -> Vec<String> {
+fn words(text: &str) -> Vec<Word> {
     let mut found = Vec::new();
     let mut rest = text;
     while found.len() < WORDS {
@@ -87,17 +130,17 @@ fn words(text: &str) -> Vec<String> {
             // Double quotes hold a name under ANSI_QUOTES, and a name that is taken for one by mistake does no harm.
             '`' | '"' => {
                 let (name, rest) = closing(after, c);
-                found.push(name);
+                found.push(Word { text: name, quoted: true });
                 rest
             }
             '.' => {
-                found.push(".".to_owned());
+                found.push(Word { text: ".".to_owned(), quoted: false });
                 after
             }
             c if c.is_alphanumeric() || c == '_' || c == '$' => {
                 let end =
                     rest.find(|c: char| !(c.is_alphanumeric() || c == '_' || c == '$')).unwrap_or(rest.len());
-                found.push(rest[..end].to_owned());
+                found.push(Word { text: rest[..end].to_owned(), quoted: false });
                 &rest[end..]
             }
             _ => after,
@@ -140,6 +183,28 @@ mod tests {
         assert_eq!(meaning("XA START X'61',X'',1"), Meaning::XaBounds);
         assert_eq!(meaning("/*!40000 ALTER TABLE `t` DISABLE KEYS */"), Meaning::Ddl);
         assert_eq!(meaning("FLUSH TABLES"), Meaning::Other);
+    }
+
+    #[test]
+    fn a_column_that_comes_or_goes_changes_the_meaning_and_an_index_does_not() {
+        for (text, changes) in [
+            ("ALTER TABLE t ADD c int", true),
+            ("ALTER TABLE t ADD COLUMN `index` int", true),
+            ("ALTER TABLE t ADD `index` int", true),
+            ("ALTER TABLE t DROP c", true),
+            ("ALTER TABLE t RENAME COLUMN a TO b", true),
+            ("CREATE TABLE t (id int)", true),
+            ("DROP TABLE t", true),
+            (
+                "ALTER TABLE t ADD INDEX (c), DROP INDEX d, ADD CONSTRAINT f FOREIGN KEY (c) REFERENCES u (id)",
+                false,
+            ),
+            ("ALTER TABLE t ALTER c DROP DEFAULT", false),
+            ("CREATE UNIQUE INDEX i ON t (c)", false),
+            ("DROP INDEX i ON t", false),
+        ] {
+            assert_eq!(Statement::parse(text.as_bytes()).changes_meaning(), changes, "{text}");
+        }
     }
 
     #[test]

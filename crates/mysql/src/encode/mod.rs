@@ -292,22 +292,7 @@ impl Out<'_> {
 
 /// A value as people read it, cut after 80 characters.
 pub(crate) fn shown(value: &Value<'_>) -> String {
-    let text = match *value {
-        Value::Int(i) => i.to_string(),
-        Value::UInt(u) => u.to_string(),
-        Value::Decimal(d) => d.as_str().to_owned(),
-        Value::Date(d) => d.to_string(),
-        Value::Time(t) => t.to_string(),
-        Value::DateTime(d) => d.to_string(),
-        Value::Timestamp(t) => t.to_string(),
-        Value::Interval(i) => i.to_string(),
-        Value::Float32(x) => x.to_string(),
-        Value::Float64(x) => x.to_string(),
-        Value::Text(t) | Value::Json(t) | Value::Enum(t) | Value::Set(t) => t.to_owned(),
-        Value::Bytes(b) => format!("{} octets", b.len()),
-        Value::Bits(b) => b.to_text(),
-        _ => value.kind().to_owned(),
-    };
+    let text = value.to_string();
     if text.chars().count() <= 80 { text } else { text.chars().take(80).chain("…".chars()).collect() }
 }
 

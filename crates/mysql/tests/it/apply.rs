@@ -140,3 +140,78 @@ async fn a_small_transaction_takes_two_round_trips() {
         assert_eq!(db.value("SELECT count(*) FROM t").await.unwrap().as_deref(), Some("101"), "{kind}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn unique_values_are_exchanged_and_columns_that_the_job_does_not_carry_stay_with_their_rows() {
+    for kind in KINDS {
+        for upsert in [false, true] {
+            let Some(db) = database(kind, "exchange").await else { continue };
+            db.execute(
+                "CREATE TABLE t (id int primary key, at timestamp(6) NULL ON UPDATE CURRENT_TIMESTAMP(6), n varchar(9) NOT NULL UNIQUE, mine double, \
+                 twice double GENERATED ALWAYS AS (mine * 2) STORED, own int NOT NULL DEFAULT 7); \
+                 INSERT INTO t (id, at, n, mine, own) VALUES (1, '2001-01-01', 'a', 0.1, 1), (2, NULL, 'b', 1e300, 2)",
+            )
+            .await
+            .unwrap();
+            let mut carried = (*table(&*endpoint(&db.url), "t").await).clone();
+            carried.columns.retain(|c| c.name == "id" || c.name == "n");
+            carried.indexes[0].columns = vec![1];
+            let carried = Arc::new(carried);
+            let mut target = target(&db.url).await;
+            let rows: Vec<Vec<u8>> = [(1, "b"), (2, "a"), (3, "c")]
+                .iter()
+                .map(|(id, n)| whole(&[Value::Int(*id), Value::Text(n)]))
+                .collect();
+            let images: Vec<_> = rows.iter().map(|r| Image::from_bytes(r)).collect();
+            let delta = match upsert {
+                true => Delta { upserts: images, ..Delta::new(&carried) },
+                false => Delta {
+                    updates: images[..2].iter().map(|i| Update { key: *i, set: *i }).collect(),
+                    upserts: vec![images[2]],
+                    ..Delta::new(&carried)
+                },
+            };
+            target.begin("shop").await.unwrap();
+            target.apply(&[delta]).await.unwrap();
+            commit(&mut *target).await;
+            let found = db
+                .query("SELECT n, at = '2001-01-01', mine = IF(id = 1, 0.1e0, 1e300), own FROM t ORDER BY id")
+                .await
+                .unwrap();
+            let found: Vec<Vec<_>> =
+                found.into_iter().map(|r| r.into_iter().map(|v| v.unwrap_or("-".into())).collect()).collect();
+            let expected = [["b", "1", "1", "1"], ["a", "-", "1", "2"], ["c", "-", "-", "7"]];
+            assert_eq!(found, expected, "{kind}, upsert {upsert}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_transaction_of_a_client_that_is_dead_is_given_up_within_minutes_and_an_idle_session_is_not() {
+    for kind in KINDS {
+        let Some(db) = database(kind, "patience").await else { continue };
+        if db.value("SELECT @@performance_schema").await.unwrap().as_deref() != Some("1") || kind.is_mariadb()
+        {
+            continue; // Only there others can see a session's settings.
+        }
+        db.execute("CREATE TABLE t (id int primary key)").await.unwrap();
+        let table = table(&*endpoint(&db.url), "t").await;
+        let mut target = target(&db.url).await;
+        let sql = format!(
+            "SELECT max(v.variable_value + 0) FROM performance_schema.variables_by_thread v JOIN performance_schema.threads t USING (thread_id) \
+             WHERE v.variable_name = 'wait_timeout' AND t.processlist_db = '{}' AND t.processlist_id <> connection_id()",
+            db.name
+        );
+        let patience = async || db.value(&sql).await.unwrap().unwrap().parse::<f64>().unwrap();
+        for rollback in [false, true] {
+            upsert(&mut *target, &table, &[Value::Int(1)]).await.unwrap();
+            assert!(patience().await < 1_000.0, "{kind}: in a transaction");
+            if rollback {
+                target.rollback().await.unwrap();
+            } else {
+                commit(&mut *target).await;
+            }
+            assert!(patience().await > 1_000_000.0, "{kind}: between transactions");
+        }
+    }
+}

@@ -3,9 +3,9 @@
 use crate::common::*;
 use std::sync::Arc;
 use std::time::Duration;
-use tidelock_endpoint::{Ask, CaptureKind, Checkpoint, Coverage, Delta, ErrorKind, Role};
+use tidelock_endpoint::{Ask, CaptureKind, Checkpoint, Coverage, Delta, ErrorKind, Role, Severity};
 use tidelock_model::{Position, Record, RowsWriter, Value};
-use tidelock_testkit::{Database, Kind};
+use tidelock_testkit::{Database, Kind, lab::Options, private_server};
 
 async fn changes(db: &Database, setup: &str, sql: &str) -> Vec<String> {
     db.execute(setup).await.unwrap();
@@ -77,9 +77,41 @@ async fn minimal_row_images_say_what_was_not_sent() {
         let lines: Vec<_> = lines.iter().filter(|l| !matches!(l.as_str(), "begin" | "commit")).collect();
         assert_eq!(
             lines,
-            ["update t {id=1} -> {a=2}", "update t {id=1} -> {id=2}", "delete t {id=2}"],
+            ["update t {id=1} -> {id=1, a=2}", "update t {id=1} -> {id=2}", "delete t {id=2}"],
             "{kind}"
         );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_row_that_comes_without_its_defaults_stops_the_stream_and_inspect_warns_of_it() {
+    for kind in KINDS {
+        let Some(private) = private_server(kind, Options::default()).await else { continue };
+        let db = private.server.fresh_database("defaults").await;
+        db.execute(
+            "CREATE TABLE t (id int primary key, a int DEFAULT 7, g int GENERATED ALWAYS AS (id + 1) VIRTUAL, s int GENERATED ALWAYS AS (id + 2) STORED)",
+        )
+        .await
+        .unwrap();
+        let endpoint = endpoint(&db.url);
+        let mut tail = Tail::open(&*endpoint, &["t"]).await;
+        db.execute("SET SESSION binlog_row_image='MINIMAL'; INSERT INTO t (id, a) VALUES (1, 2)")
+            .await
+            .unwrap();
+        let lines = told(&tail.catch_up(&*endpoint).await);
+        assert!(lines.iter().any(|l| l.starts_with("insert t {id=1, a=2")), "{kind}: {lines:?}");
+        db.execute("SET SESSION binlog_row_image='MINIMAL'; INSERT INTO t (id) VALUES (2)").await.unwrap();
+        let error = crate::replaced::stopped(&mut *tail.stream).await;
+        assert_eq!((error.kind, error.code), (ErrorKind::Precondition, "TL-MY-ROW-IMAGE"), "{kind}: {error}");
+        assert!(error.message.contains("without a") && error.hint.unwrap().contains("FULL"), "{kind}");
+        for (image, severity) in [("MINIMAL", Severity::Warning), ("NOBLOB", Severity::Warning)] {
+            db.execute(&format!("SET GLOBAL binlog_row_image='{image}'")).await.unwrap();
+            let ask = Ask { role: Role::Source(CaptureKind::Log), tables: None };
+            let found = endpoint.inspect(&ask).await.unwrap().findings;
+            let found = found.into_iter().find(|f| f.code == "TL-MY-ROW-IMAGE").expect("a finding");
+            assert_eq!(found.severity, severity, "{kind}: {image}");
+            assert!(found.remedy.unwrap().contains("FULL"), "{kind}");
+        }
     }
 }
 

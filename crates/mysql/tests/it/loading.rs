@@ -145,3 +145,56 @@ async fn a_row_larger_than_the_server_takes_is_the_rows_fault_and_a_large_one_ar
         );
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_null_for_a_column_that_takes_none_is_refused_before_the_server_puts_something_else_there() {
+    for kind in KINDS {
+        let Some(db) = database(kind, "nulls").await else { continue };
+        db.execute("CREATE TABLE t (id int primary key, at timestamp NOT NULL DEFAULT CURRENT_TIMESTAMP, n int NOT NULL)")
+            .await
+            .unwrap();
+        let endpoint = endpoint(&db.url);
+        let table = table(&*endpoint, "t").await;
+        let mut target = endpoint.target("job").await.unwrap();
+        target.prepare("mysql", &[]).await.unwrap();
+        for (values, column) in [
+            ([Value::Int(1), Value::Null, Value::Int(1)], "t.at"),
+            (
+                [Value::Int(1), Value::Timestamp(tidelock_model::Timestamp::Micros(1_000_000)), Value::Null],
+                "t.n",
+            ),
+        ] {
+            let mut writer = RowsWriter::new(table.clone());
+            writer
+                .row(|w| {
+                    values.iter().for_each(|v| w.value(v));
+                    Ok::<_, ()>(())
+                })
+                .unwrap();
+            let rows = writer.take();
+            for mode in [WriteMode::Insert, WriteMode::Upsert] {
+                let mut loader = target.loader().await.unwrap();
+                loader.begin(&table, mode, "shop").await.unwrap();
+                let error =
+                    loader.load(&rows).await.err().unwrap_or_else(|| panic!("{kind}: {column} by {mode:?}"));
+                assert_eq!(error.kind, ErrorKind::Row, "{kind}: {error}");
+                assert!(error.message.contains(column), "{kind}: {error}");
+            }
+            let images: Vec<_> = rows.images().map(|i| i.unwrap()).collect();
+            let delta = || tidelock_endpoint::Delta::new(&table);
+            let update = tidelock_endpoint::Update { key: images[0], set: images[0] };
+            for delta in [
+                tidelock_endpoint::Delta { upserts: images.clone(), ..delta() },
+                tidelock_endpoint::Delta { inserts: images.clone(), ..delta() },
+                tidelock_endpoint::Delta { updates: vec![update], ..delta() },
+            ] {
+                target.begin("shop").await.unwrap();
+                let error = target.apply(&[delta]).await.err().unwrap_or_else(|| panic!("{kind}: {column}"));
+                assert_eq!(error.kind, ErrorKind::Row, "{kind}: {error}");
+                assert!(error.message.contains(column), "{kind}: {error}");
+                target.rollback().await.unwrap();
+            }
+        }
+        assert_eq!(db.value("SELECT count(*) FROM t").await.unwrap().as_deref(), Some("0"), "{kind}");
+    }
+}

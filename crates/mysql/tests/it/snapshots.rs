@@ -186,3 +186,130 @@ async fn a_purged_log_is_a_lost_position_and_a_server_that_comes_back_is_read_on
         );
     }
 }
+
+/// What each of three readers at once sees of the only column.
+async fn seen_by_readers(endpoint: &dyn tidelock_endpoint::Endpoint) -> Vec<BTreeSet<String>> {
+    let table = table(endpoint, "t").await;
+    let mut source = endpoint.source(CaptureKind::Log).await.unwrap();
+    let snapshot = source.snapshot(std::slice::from_ref(&table), 3).await.unwrap();
+    let chunk = snapshot.chunks(&table, 1000).await.unwrap().remove(0);
+    let mut seen = Vec::new();
+    for _ in 0..3 {
+        let mut reader = snapshot.reader().await.unwrap();
+        reader.open(&table, &chunk).await.unwrap();
+        let mut rows = BTreeSet::new();
+        while let Some(part) = reader.next().await.unwrap() {
+            rows.extend(part.images().map(|i| shown(&table, i.unwrap())));
+        }
+        seen.push(rows);
+    }
+    seen
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_readers_of_a_server_without_a_log_see_one_view() {
+    for kind in KINDS {
+        let options = Options::default().with("skip-log-bin", "");
+        let Some(private) = private_server(kind, options).await else { continue };
+        let db = private.server.fresh_database("nolog").await;
+        db.execute("CREATE TABLE t (id int primary key, n int); INSERT INTO t VALUES (1, 0), (2, 0)")
+            .await
+            .unwrap();
+        let mut session = db.session().await.unwrap();
+        let writer = tokio::spawn(async move {
+            loop {
+                session.execute("UPDATE t SET n=n+1").await.unwrap();
+            }
+        });
+        let url =
+            user(&db, "nolock", "IDENTIFIED BY 'pass word'", &[format!("SELECT ON {}.*", db.name)]).await;
+        for url in [&db.url, &url] {
+            let endpoint = endpoint(url);
+            for _ in 0..10 {
+                let seen = seen_by_readers(&*endpoint).await;
+                assert!(seen.iter().all(|s| *s == seen[0] && s.len() == 2), "{kind}: {seen:?}");
+            }
+        }
+        writer.abort();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn limits_that_the_server_sets_for_every_session_do_not_hold_for_ours() {
+    for kind in KINDS {
+        let Some(private) = private_server(kind, Options::default()).await else { continue };
+        let db = private.server.fresh_database("limits").await;
+        db.execute(
+            "CREATE TABLE t (id int primary key, n int); INSERT INTO t VALUES (1, 1), (2, 2), (3, 3), (4, 4), (5, 5); \
+             SET GLOBAL sql_select_limit=2, GLOBAL max_error_count=0, GLOBAL autocommit=0",
+        )
+        .await
+        .unwrap();
+        let endpoint = endpoint(&db.url);
+        let table = table(&*endpoint, "t").await;
+        let rows = snapshot_rows(&*endpoint, &table, 100).await;
+        assert_eq!(rows.iter().map(tidelock_model::Rows::len).sum::<usize>(), 5, "{kind}");
+        assert_eq!(
+            seen_by_readers(&*endpoint).await.iter().map(BTreeSet::len).collect::<Vec<_>>(),
+            [5, 5, 5]
+        );
+        let mut target = endpoint.target("job").await.unwrap();
+        target.prepare("mysql", &[]).await.unwrap();
+        let mut loader = target.loader().await.unwrap();
+        loader.begin(&table, tidelock_endpoint::WriteMode::Insert, "shop").await.unwrap();
+        let error = loader.load(&rows[0]).await.unwrap_err();
+        assert!(error.message.contains("Duplicate"), "{kind}: the warnings are told: {error}");
+    }
+}
+
+/// A way to the server on which every connection takes its time.
+async fn slow_way(url: &str, delay: std::time::Duration) -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let mut slow = url::Url::parse(url).unwrap();
+    let server = format!("127.0.0.1:{}", slow.port().unwrap());
+    slow.set_port(Some(port)).unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut near, _)) = listener.accept().await {
+            let server = server.clone();
+            tokio::spawn(async move {
+                tokio::time::sleep(delay).await;
+                let mut far = tokio::net::TcpStream::connect(server).await.unwrap();
+                // Either end may leave as it likes.
+                tokio::io::copy_bidirectional(&mut near, &mut far).await.ok();
+            });
+        }
+    });
+    slow.into()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_is_held_back_while_the_readers_connect() {
+    let delay = std::time::Duration::from_millis(600);
+    for kind in KINDS {
+        // Alone with its server: a global lock waits for the statements of others.
+        let Some(private) = private_server(kind, Options::default()).await else { continue };
+        let db = private.server.fresh_database("slow").await;
+        db.execute("CREATE TABLE t (id int primary key, n int); INSERT INTO t VALUES (1, 0), (2, 0)")
+            .await
+            .unwrap();
+        let mut session = db.session().await.unwrap();
+        let stop = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+        let stopped = stop.clone();
+        let writer = tokio::spawn(async move {
+            let mut longest = std::time::Duration::ZERO;
+            while !stopped.load(std::sync::atomic::Ordering::Relaxed) {
+                let begun = std::time::Instant::now();
+                session.execute("UPDATE t SET n=n+1").await.unwrap();
+                longest = longest.max(begun.elapsed());
+            }
+            longest
+        });
+        let endpoint = endpoint(&slow_way(&db.url, delay).await);
+        let seen = seen_by_readers(&*endpoint).await;
+        stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        let longest = writer.await.unwrap();
+        assert!(seen.iter().all(|s| *s == seen[0]), "{kind}: {seen:?}");
+        assert!(longest < delay, "{kind}: a statement waited for {longest:?}");
+    }
+}

@@ -5,7 +5,8 @@ use super::{Check, check, dialect};
 use crate::Family;
 use anyhow::{Context, Result, ensure};
 use std::collections::BTreeMap;
-use tidelock_endpoint::{Applied, Checkpoint, Delta, ErrorKind, Role, Target, Update};
+use std::sync::Arc;
+use tidelock_endpoint::{Applied, Checkpoint, Delta, ErrorKind, Role, Target, Update, WriteMode};
 use tidelock_model::{Image, ImageWriter, Value};
 
 pub(crate) const CHECKS: &[Check] = &[
@@ -25,6 +26,7 @@ pub(crate) const CHECKS: &[Check] = &[
     check!("rows read in a transaction are whole, as it left them, and only those that are there", read),
     check!("a row that breaks a constraint is told as a row's fault, and the session goes on", row_fault),
     check!("many rows in one delta arrive", many_rows),
+    check!("columns that the job does not carry stay", others_stay),
     check!("rows that are said to be new arrive, also where some are there all the same", fresh_rows),
 ];
 
@@ -328,6 +330,66 @@ async fn unique_swap(stage: Stage) -> Result<()> {
         let expected = [("1", "b"), ("2", "a"), ("3", "c")];
         ensure!(found.iter().map(|(i, c)| (i.as_str(), c.as_str())).eq(expected), "{how}: {found:?}");
     }
+    Ok(())
+}
+
+/// The target's table has a column of its own, also one with a second unique index; rows come by deltas and by loads.
+async fn others_stay(stage: Stage) -> Result<()> {
+    let stage = stage.with(&["orders"]).await?;
+    stage.sql(&dialect::coded(stage.kind(), "coded")).await?;
+    for table in ["orders", "coded"] {
+        stage.sql(&format!("ALTER TABLE {table} ADD COLUMN mine varchar(20)")).await?;
+    }
+    stage.sql("INSERT INTO orders VALUES (1, 'a', 1, 'one'), (2, 'b', 2, 'two')").await?;
+    stage.sql("INSERT INTO coded VALUES (1, 'a', 'one'), (2, 'b', 'two')").await?;
+    let carried = async |name: &str| {
+        let mut table = (*stage.table(name).await?).clone();
+        table.columns.pop();
+        anyhow::Ok(Arc::new(table))
+    };
+    let (orders, codes) = (carried("orders").await?, carried("coded").await?);
+    let mut target = begun(&stage).await?;
+    for (n, (table, upserts)) in [
+        (&orders, [whole(1, "changed", 10), whole(3, "new", 3)]),
+        (&codes, [coded(1, Some("changed")), coded(3, Some("new"))]),
+    ]
+    .iter()
+    .enumerate()
+    {
+        if n > 0 {
+            target.begin("shop").await?;
+        }
+        target.apply(&[Delta { upserts: images(upserts), ..Delta::new(table) }]).await?;
+        target.commit(&checkpoint("job", "1"), &[]).await?;
+        kept(&stage, &table.name.name, &[("one", "changed"), ("two", "b"), ("", "new")])
+            .await
+            .context("after an upsert")?;
+    }
+    let mut loader = target.loader().await?;
+    for (table, loaded) in [
+        (&orders, [whole(2, "loaded", 20), whole(4, "newer", 4)]),
+        (&codes, [coded(2, Some("loaded")), coded(4, Some("newer"))]),
+    ] {
+        loader.begin(table, WriteMode::Upsert, "shop").await?;
+        loader.load(&rows(table, &loaded)).await?;
+        let lane = format!("snapshot/{}/0", table.name);
+        loader.commit(&Checkpoint { job: "job".into(), lane, state: "{}".into() }).await?;
+        let expected = [("one", "changed"), ("two", "loaded"), ("", "new"), ("", "newer")];
+        kept(&stage, &table.name.name, &expected).await.context("after a load")?;
+    }
+    Ok(())
+}
+
+/// `mine` (empty for NULL) and the text of each row, by id.
+async fn kept(stage: &Stage, table: &str, expected: &[(&str, &str)]) -> Result<()> {
+    let text = if table == "orders" { "note" } else { "code" };
+    let rows = stage.db.query(&format!("SELECT mine, {text} FROM {table} ORDER BY id")).await?;
+    let found: Vec<(String, String)> = rows
+        .into_iter()
+        .map(|r| (r[0].clone().unwrap_or_default(), r[1].clone().unwrap_or_default()))
+        .collect();
+    let right = found.iter().map(|(a, b)| (a.as_str(), b.as_str())).eq(expected.iter().copied());
+    ensure!(right, "{table}: found {found:?}, expected {expected:?}");
     Ok(())
 }
 
