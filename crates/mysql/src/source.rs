@@ -66,6 +66,11 @@ impl Source for MySource {
         Ok(tidelock_endpoint::Prepared { server, created: false, added: vec![], identities: vec![], start })
     }
 
+    /// What `prepare` tells is always the end of the log.
+    async fn forget(&mut self) -> Result<()> {
+        Ok(())
+    }
+
     async fn head(&mut self) -> Result<Position> {
         let before = undecided(&mut self.session).await?;
         let head = head(&mut self.session).await?.position();

@@ -11,12 +11,9 @@ use crate::names::{literal, quoted, sql_name, table_name};
 use crate::position::Lsn;
 use std::collections::BTreeSet;
 use std::time::Duration;
-use tidelock_endpoint::{EndpointError, ErrorKind, Prepared, ServerIdentity};
+use tidelock_endpoint::{Cleanup, EndpointError, ErrorKind, Prepared, ServerIdentity};
 use tidelock_model::{Position, TableName};
 
-/// What is left of a capture is of no use.
-const CLEAN: &str =
-    "remove the slot with `tidelock cleanup --yes`, then copy anew with `tidelock sync --full`";
 /// What takes longer is told.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -268,11 +265,29 @@ async fn published(session: &Session, capture: &str) -> Result<()> {
         Some(_) => Err(lost(
             "TL-PG-PUBLICATION-CHANGED",
             format!("the publication {capture} was altered and leaves changes out"),
-        )
-        .hint(CLEAN)),
+        )),
         None => {
             let message = format!("the publication {capture} is not there any more");
-            Err(lost("TL-PG-PUBLICATION-GONE", message).hint(CLEAN))
+            Err(lost("TL-PG-PUBLICATION-GONE", message))
         }
     }
+}
+
+/// What there is of a capture: its slot first, then its publication.
+pub(crate) async fn made(session: &Session, name: &str) -> Result<Vec<Cleanup>> {
+    let mut found = Vec::new();
+    let slot = format!(
+        "SELECT 1 FROM pg_replication_slots WHERE slot_name = {} AND database = current_database()",
+        literal(name)
+    );
+    if session.first("looking for the replication slot", &slot).await?.is_some() {
+        let statement = format!("SELECT pg_drop_replication_slot({})", literal(name));
+        found.push(Cleanup { kind: "slot", name: name.to_owned(), statement });
+    }
+    let publication = format!("SELECT 1 FROM pg_publication WHERE pubname = {}", literal(name));
+    if session.first("looking for the publication", &publication).await?.is_some() {
+        let statement = format!("DROP PUBLICATION {}", quoted(name));
+        found.push(Cleanup { kind: "publication", name: name.to_owned(), statement });
+    }
+    Ok(found)
 }

@@ -1,9 +1,10 @@
 //! The handle: opens sessions, answers what needs none.
 
 use crate::apply::PgTarget;
+use crate::capture;
 use crate::config::Config;
 use crate::connect::{Purpose, Session};
-use crate::names::{literal, quoted};
+use crate::names::literal;
 use crate::source::PgSource;
 use crate::{CAPABILITIES, CHECKPOINT_TABLE, Result};
 use async_trait::async_trait;
@@ -65,7 +66,7 @@ impl Endpoint for PgEndpoint {
     async fn cleanup(&self, job: Option<&str>, remove: bool) -> Result<Vec<Cleanup>> {
         let session = Session::connect(&self.config, Purpose::Read).await?;
         let mut found =
-            if job.is_none() { capture(&session, &self.config.capture).await? } else { Vec::new() };
+            if job.is_none() { capture::made(&session, &self.config.capture).await? } else { Vec::new() };
         found.extend(checkpoints(&session, job).await?);
         if remove {
             for cleanup in &found {
@@ -74,24 +75,6 @@ impl Endpoint for PgEndpoint {
         }
         Ok(found)
     }
-}
-
-async fn capture(session: &Session, name: &str) -> Result<Vec<Cleanup>> {
-    let mut found = Vec::new();
-    let slot = format!(
-        "SELECT 1 FROM pg_replication_slots WHERE slot_name = {} AND database = current_database()",
-        literal(name)
-    );
-    if session.first("looking for the replication slot", &slot).await?.is_some() {
-        let statement = format!("SELECT pg_drop_replication_slot({})", literal(name));
-        found.push(Cleanup { kind: "slot", name: name.to_owned(), statement });
-    }
-    let publication = format!("SELECT 1 FROM pg_publication WHERE pubname = {}", literal(name));
-    if session.first("looking for the publication", &publication).await?.is_some() {
-        let statement = format!("DROP PUBLICATION {}", quoted(name));
-        found.push(Cleanup { kind: "publication", name: name.to_owned(), statement });
-    }
-    Ok(found)
 }
 
 /// A job's checkpoints, and the table itself once no job has any.

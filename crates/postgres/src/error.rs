@@ -153,11 +153,9 @@ fn judge(state: &str, message: &str) -> Judged {
             "TL-PG-WAL-LEVEL",
             Some("ALTER SYSTEM SET wal_level = 'logical', then restart the server"),
         ),
-        "55000" if message.contains("can no longer") => (
-            PositionLost,
-            "TL-PG-SLOT-LOST",
-            Some("drop the slot with pg_drop_replication_slot, then copy anew with `tidelock sync --full`"),
-        ),
+        "55000" if message.contains("can no longer") => {
+            (PositionLost, "TL-PG-SLOT-LOST", Some("copy anew with `tidelock sync --full`"))
+        }
         "55000" => (Precondition, "TL-PG-STATE", None),
         // A row that is too large for an index or a page, a CHECK of a domain or view.
         "54000" | "44000" => (Row, "TL-PG-ROW", None),

@@ -33,6 +33,13 @@ impl Source for PgSource {
         capture::prepare(&self.session, &self.config.capture, tables).await
     }
 
+    async fn forget(&mut self) -> Result<()> {
+        for made in capture::made(&self.session, &self.config.capture).await? {
+            self.session.run("giving up what was captured", &made.statement).await?;
+        }
+        Ok(())
+    }
+
     /// The place of a message that we put there ourselves: the stream comes to it even when nobody writes any more.
     async fn head(&mut self) -> Result<Position> {
         let sql = "SELECT pg_logical_emit_message(false, 'tidelock.head', '')";

@@ -52,6 +52,16 @@ impl Source for FileSource {
             .await
     }
 
+    async fn forget(&mut self) -> Result<()> {
+        let forget = |db: &mut Connection| {
+            let Some(extent) = capture::extent(db)? else { return Ok(()) };
+            let what = || error::sql("giving up what was captured");
+            while capture::trim(db, extent.head.seq, 100_000).map_err(what())? {}
+            Ok(())
+        };
+        self.session.run(forget).await
+    }
+
     async fn head(&mut self) -> Result<Position> {
         self.session.run(|db| Ok(head(db)?.position())).await
     }

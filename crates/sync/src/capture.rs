@@ -54,8 +54,8 @@ pub enum Beginning {
     Capture,
     /// Jobs stand there already: the state was lost, the targets were not.
     At(Position, ServerIdentity),
-    /// At the end of the source's history: all is copied anew, and what came before need not even be readable.
-    End,
+    /// Now: all is copied anew, and what was captured before need not even be readable.
+    Anew,
 }
 
 /// What one source's capture needs.
@@ -99,10 +99,13 @@ impl Capture {
         let at = SyncError::at(self.endpoint.name());
         let opening = async {
             let mut source = self.endpoint.source(self.kind).await.map_err(&at)?;
+            if matches!(self.beginning, Beginning::Anew) && self.journal.origin()?.is_none() {
+                source.forget().await.map_err(&at)?;
+            }
             let prepared = source.prepare(&self.tables).await.map_err(&at)?;
             let (server, after) = match self.journal.origin()? {
                 Some(origin) => self.resume(&prepared, origin)?,
-                None => self.first(&mut *source, &prepared).await?,
+                None => self.first(&prepared)?,
             };
             let (state, tables) = (&self.state, &self.tables);
             let replaced = since::remember(state, self.endpoint.name(), &self.journal, tables, &prepared)?;
@@ -134,18 +137,10 @@ impl Capture {
     }
 
     /// Gives a new journal its beginning.
-    async fn first(
-        &self,
-        source: &mut dyn Source,
-        prepared: &Prepared,
-    ) -> Result<(ServerIdentity, Position)> {
+    fn first(&self, prepared: &Prepared) -> Result<(ServerIdentity, Position)> {
         let (start, server) = match &self.beginning {
-            Beginning::Capture => (prepared.start.clone(), prepared.server.clone()),
+            Beginning::Capture | Beginning::Anew => (prepared.start.clone(), prepared.server.clone()),
             Beginning::At(position, server) => (position.clone(), server.clone()),
-            Beginning::End => {
-                let head = source.head().await.map_err(SyncError::at(self.endpoint.name()))?;
-                (head, prepared.server.clone())
-            }
         };
         let text = serde_json::to_string(&Server::from(&server)).expect("an identity is plain data");
         self.journal.begin_at(&Origin { server: text, start: start.clone() })?;

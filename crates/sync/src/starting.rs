@@ -165,7 +165,7 @@ impl Engine {
         let journal = Journal::open(&path, self.journal)?;
         self.forget_strangers(name, &journal);
         let beginning = match journal.origin()? {
-            None if anew => Beginning::End,
+            None if anew => Beginning::Anew,
             None => oldest(&same).await?.map_or(Beginning::Capture, |(at, server)| Beginning::At(at, server)),
             Some(_) => Beginning::Capture,
         };

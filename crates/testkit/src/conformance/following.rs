@@ -11,6 +11,7 @@ use tidelock_model::Operation;
 pub(crate) const CHECKS: &[Check] = &[
     check!("prepare twice makes the capture once", prepare_twice),
     check!("prepare adds tables without losing its place", prepare_more),
+    check!("what is forgotten is in the stream no more, and the history begins anew", forget),
     check!("a change committed after prepare is in the stream, and none committed before", after_prepare),
     check!("only the tables asked for are handed out", only_these_tables),
     check!("the stream can be resumed behind every commit and yields exactly the rest", resume_everywhere),
@@ -57,6 +58,23 @@ async fn prepare_more(stage: Stage) -> Result<()> {
     let mut follower = stage.follow(&["orders", "customers"], &first.start, &first).await?;
     let ids: Vec<_> = follower.transactions(3).await?.iter().flat_map(|t| t.ids()).collect();
     ensure!(ids == [1, 2, 3], "{ids:?}");
+    Ok(())
+}
+
+async fn forget(stage: Stage) -> Result<()> {
+    let stage = stage.with(&["orders"]).await?;
+    let (mut source, _) = stage.captured(&["orders"]).await?;
+    for id in 1..=5 {
+        stage.sql(&format!("INSERT INTO orders VALUES ({id}, 'not read', 1)")).await?;
+    }
+    source.forget().await?;
+    source.forget().await?;
+    drop(source);
+    let (_source, anew) = stage.captured(&["orders"]).await?;
+    stage.sql("INSERT INTO orders VALUES (6, 'read', 1)").await?;
+    let mut follower = stage.follow(&["orders"], &anew.start, &anew).await?;
+    let ids: Vec<_> = follower.transactions(1).await?.iter().flat_map(|t| t.ids()).collect();
+    ensure!(ids == [6], "{ids:?}");
     Ok(())
 }
 

@@ -50,15 +50,12 @@ async fn a_slot_that_is_gone_is_told_until_all_is_copied_anew() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_publication_that_is_gone_is_told_until_it_is_cleaned_up() {
+async fn a_publication_that_is_gone_is_told_until_all_is_copied_anew() {
     let Some((place, here, there)) = copied("publication_gone", Kind::Postgres18).await else { return };
     let name = here.value("SELECT pubname FROM pg_publication").await.unwrap().unwrap();
     here.execute(&format!("DROP PUBLICATION {name}")).await.unwrap();
     here.execute("INSERT INTO items VALUES (3, 'three')").await.unwrap();
-    let ran = place.run(&["sync"]);
-    refused(&ran, "TL-PG-PUBLICATION-GONE");
-    assert!(ran.err.contains("tidelock cleanup --yes"), "{}", ran.transcript());
-    place.run(&["cleanup", "--yes"]).done();
+    refused(&place.run(&["sync"]), "TL-PG-PUBLICATION-GONE");
     healed(&place, &here, &there).await;
 }
 
