@@ -5,6 +5,7 @@ use rusqlite::{Connection, params};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
 /// Most bytes and segments that one visit to the file brings back.
 const AHEAD_BYTES: u64 = 4 << 20;
@@ -28,6 +29,7 @@ pub struct Reader {
     open: bool,
     /// The number of cuts when `ahead` was read.
     cuts: u64,
+    fetch: Option<Fetch>,
 }
 
 /// What to do next.
@@ -52,7 +54,7 @@ impl Reader {
         let cursor = first.map_or(durable, |id| id as u64 - 1);
         let file = Arc::new(Mutex::new(file));
         let (name, ahead) = (name.to_owned(), VecDeque::new());
-        Ok(Reader { shared, name, news, file, ahead, cursor, last: after, open: false, cuts })
+        Ok(Reader { shared, name, news, file, ahead, cursor, last: after, open: false, cuts, fetch: None })
     }
 
     /// The next segment; waits for one.
@@ -141,17 +143,24 @@ impl Reader {
         Ok(Segment { batch: Arc::new(batch), first: self.last + 1, continues: false, ..segment })
     }
 
-    /// Reads ahead from the file, off the runtime's threads. Nothing moves before it is done, so it may be dropped.
+    /// Reads ahead from the file, off the runtime's threads. Nothing moves before it is done; who drops it finds the same reading under way the next time, so
+    /// that even who never waits for long gets on.
     async fn fetch(&mut self, upto: u64) -> Result<(), JournalError> {
-        let (shared, file, cursor) = (self.shared.clone(), self.file.clone(), self.cursor);
-        let read = tokio::task::spawn_blocking(move || {
-            let connection = file.lock().unwrap_or_else(PoisonError::into_inner);
-            segments(&shared, &connection, cursor, upto)
+        let (cursor, cuts) = (self.cursor, self.cuts);
+        let fetch = self.fetch.get_or_insert_with(|| {
+            let (shared, file) = (self.shared.clone(), self.file.clone());
+            let read = tokio::task::spawn_blocking(move || {
+                let connection = file.lock().unwrap_or_else(PoisonError::into_inner);
+                segments(&shared, &connection, cursor, upto)
+            });
+            Fetch { cursor, upto, cuts, read }
         });
-        let read = read
-            .await
-            .map_err(|e| JournalError::Failed(format!("reading the file was broken off: {e}")))??;
-        if self.shared.lock().cuts != self.cuts {
+        let read = (&mut fetch.read).await;
+        let (from, upto, before) = (fetch.cursor, fetch.upto, fetch.cuts);
+        self.fetch = None;
+        let read =
+            read.map_err(|e| JournalError::Failed(format!("reading the file was broken off: {e}")))??;
+        if (from, before) != (cursor, cuts) || self.shared.lock().cuts != cuts {
             return Ok(());
         }
         if read.is_empty() {
@@ -160,6 +169,16 @@ impl Reader {
         self.ahead = read;
         Ok(())
     }
+}
+
+/// A reading of the file that is under way.
+struct Fetch {
+    /// Behind which segment, up to which.
+    cursor: u64,
+    upto: u64,
+    /// The number of cuts when it began.
+    cuts: u64,
+    read: JoinHandle<Result<VecDeque<(u64, Segment)>, JournalError>>,
 }
 
 fn segments(

@@ -263,11 +263,14 @@ impl Target for PgTarget {
                 delta.fresh >= MANY && (delta.fresh == delta.rows() || !may_exchange(&reading, &delta)?);
             if fresh {
                 let (known, fresh) = delta.upserts.split_at(delta.upserts.len() - delta.fresh);
-                Writer { reading: &reading, script: &mut script }.with_upserts(&delta, known)?;
-                if self.bring(&reading, fresh, &mut script, &mut applied).await? {
-                    continue;
-                }
-                delta = Cow::Owned(Delta { upserts: fresh.to_vec(), ..Delta::new(delta.table) });
+                let mut writer = Writer { reading: &reading, script: &mut script };
+                writer.removals(&delta)?;
+                writer.updates(&delta.updates)?;
+                let brought = self.bring(&reading, fresh, &mut script, &mut applied).await?;
+                // Rows that are known may refer to new ones, and the other way round.
+                let rest = if brought { known } else { &delta.upserts[..] };
+                let (upserts, inserts) = (rest.to_vec(), delta.inserts.clone());
+                delta = Cow::Owned(Delta { upserts, inserts, ..Delta::new(delta.table) });
             }
             if may_exchange(&reading, &delta)? {
                 self.execute(std::mem::take(&mut script), &mut applied).await?;

@@ -2,7 +2,7 @@
 
 use crate::Result;
 use crate::capture;
-use crate::catalog::describe_one;
+use crate::catalog::{Which, describe, describe_one};
 use crate::config::Config;
 use crate::connect::{Purpose, Session};
 use crate::error::protocol;
@@ -55,7 +55,9 @@ impl Source for PgSource {
         server: &ServerIdentity,
     ) -> Result<Box<dyn ChangeStream>> {
         capture::check(&self.session, &self.config.capture, after, server).await?;
-        Ok(Box::new(stream::open(&self.config, tables, after).await?))
+        let layouts = describe(&self.session, Which::Named(tables)).await?;
+        let ids = layouts.into_iter().map(|l| (l.oid, l.table.name.clone())).collect();
+        Ok(Box::new(stream::open(&self.config, tables, ids, after).await?))
     }
 
     async fn snapshot(&mut self, tables: &[Arc<Table>], _readers: usize) -> Result<Box<dyn Snapshot>> {

@@ -60,14 +60,9 @@ pub(crate) struct Writer<'r> {
 impl Writer<'_> {
     /// The whole delta, in the order that the contract asks for.
     pub fn delta(&mut self, delta: &Delta<'_>) -> Result<()> {
-        self.with_upserts(delta, &delta.upserts)
-    }
-
-    /// The same with only these of its upserts.
-    pub fn with_upserts(&mut self, delta: &Delta<'_>, upserts: &[Image<'_>]) -> Result<()> {
         self.removals(delta)?;
         self.updates(&delta.updates)?;
-        self.upserts(upserts)?;
+        self.upserts(&delta.upserts)?;
         self.inserts(&delta.inserts)
     }
 
@@ -102,7 +97,7 @@ impl Writer<'_> {
     }
 
     /// One statement for each set of columns that rows were sent with.
-    fn updates(&mut self, updates: &[Update<'_>]) -> Result<()> {
+    pub fn updates(&mut self, updates: &[Update<'_>]) -> Result<()> {
         let mut groups: Vec<(Vec<usize>, Vec<Update<'_>>)> = Vec::new();
         let mut sent = Vec::new();
         for update in updates {

@@ -14,7 +14,7 @@ use crate::replication::{Feed, Frame, Message, Relation};
 use async_trait::async_trait;
 use std::collections::VecDeque;
 use std::time::Duration;
-use tidelock_endpoint::ChangeStream;
+use tidelock_endpoint::{ChangeStream, EndpointError};
 use tidelock_model::{Batch, Position, TableName};
 use tokio::time::Instant;
 
@@ -28,6 +28,8 @@ pub(crate) struct PgStream {
     /// For looks into the catalogue, once there is one to be had.
     session: Option<Session>,
     tables: Vec<TableName>,
+    /// The tables' ids when the stream was opened.
+    ids: Vec<(u32, TableName)>,
     /// When the publication is to be looked at.
     watch: Instant,
 }
@@ -35,13 +37,24 @@ pub(crate) struct PgStream {
 /// How often the publication is looked at: it tells of tables that were dropped or renamed, the stream does not.
 const WATCH: Duration = Duration::from_secs(5);
 
+fn gone(name: &TableName) -> EndpointError {
+    let message = format!("reading changes of {name}: the table was dropped or renamed since they were made");
+    precondition("TL-PG-TABLE-GONE", message)
+        .hint("take the table out of the job, or copy anew with `tidelock sync --full`")
+}
+
 /// Opens the stream behind `after`, which was checked (see `capture::check`).
-pub(crate) async fn open(config: &Config, tables: &[TableName], after: &Position) -> Result<PgStream> {
+pub(crate) async fn open(
+    config: &Config,
+    tables: &[TableName],
+    ids: Vec<(u32, TableName)>,
+    after: &Position,
+) -> Result<PgStream> {
     let after = Lsn::of(after)?;
     let feed = Feed::start(config, &config.capture, &config.capture, after).await?;
     let changes = Changes::new(tables, after);
     let (config, queue, tables) = (config.clone(), VecDeque::new(), tables.to_vec());
-    Ok(PgStream { config, feed, queue, changes, session: None, tables, watch: Instant::now() + WATCH })
+    Ok(PgStream { config, feed, queue, changes, session: None, tables, ids, watch: Instant::now() + WATCH })
 }
 
 impl PgStream {
@@ -60,18 +73,22 @@ impl PgStream {
     }
 
     async fn relation(&mut self, relation: Relation) -> Result<()> {
-        let Some(name) = self.changes.wants(&relation) else {
+        let known = self.ids.iter().find(|(id, _)| *id == relation.id).map(|(_, name)| name);
+        let wanted = self.changes.wants(&relation);
+        let other = self.ids.iter().any(|(id, name)| wanted.as_ref() == Some(name) && *id != relation.id);
+        if let Some(name) =
+            known.filter(|name| wanted.as_ref() != Some(name)).or(wanted.as_ref().filter(|_| other))
+        {
+            return Err(gone(name));
+        }
+        let Some(name) = wanted else {
             self.changes.ignore(relation.id);
             return Ok(());
         };
         let found = describe(self.session().await?, Which::Named(std::slice::from_ref(&name))).await?;
         match found.first().filter(|layout| layout.oid == relation.id) {
             Some(layout) => self.changes.follow(&relation, layout),
-            None => Err(precondition(
-                "TL-PG-TABLE-GONE",
-                format!("reading changes of {name}: the table was dropped since they were made"),
-            )
-            .hint("take the table out of the job, or copy anew with `tidelock sync --full`")),
+            None => Err(gone(&name)),
         }
     }
 

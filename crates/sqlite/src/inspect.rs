@@ -45,6 +45,14 @@ fn look(db: &Connection, path: &Path, ask: &Ask, mut findings: Vec<Finding>) -> 
     if let Some(asked) = &ask.tables {
         let wanted = |name: &String| asked.iter().any(|t| t.schema.is_none() && t.name == *name);
         names.retain(wanted);
+        for (name, kind) in others.iter().filter(|(name, _)| ask.role == Role::Target && wanted(name)) {
+            let kind = if kind == "view" { "view" } else { "virtual table" };
+            let message = format!("it is a {kind}, and a table of that name is to be written");
+            let finding = Finding::new(Severity::Error, "TL-SQLITE-NOT-A-TABLE", name, message);
+            findings.push(
+                finding.remedy(format!("give the table another name with `to:`, or rename the {kind}")),
+            );
+        }
     } else {
         findings.extend(others.iter().map(|(name, kind)| {
             let message = format!(

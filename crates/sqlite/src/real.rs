@@ -15,7 +15,7 @@ pub fn find(db: &Connection, table: &Table) -> Result<Found> {
         .filter(|_| table.name.schema.is_none());
     found.ok_or_else(|| {
         let message = format!("using table {}: it is not there", table.name);
-        EndpointError::new(ErrorKind::Target, "TL-SQLITE-NO-TABLE", message)
+        EndpointError::new(ErrorKind::Precondition, "TL-SQLITE-NO-TABLE", message)
     })
 }
 
@@ -26,7 +26,7 @@ pub fn bound(real: &Table, asked: &Table) -> Result<(Table, Vec<Bound>)> {
         let there = real.columns.iter().find(|c| c.name.eq_ignore_ascii_case(&column.name));
         columns.push(there.cloned().ok_or_else(|| {
             let message = format!("using table {}: it has no column {}", asked.name, column.name);
-            EndpointError::new(ErrorKind::Target, "TL-SQLITE-NO-COLUMN", message)
+            EndpointError::new(ErrorKind::Precondition, "TL-SQLITE-NO-COLUMN", message)
         })?);
     }
     let bound = columns.iter().cloned().map(Bound::new).collect();

@@ -102,6 +102,9 @@ pub struct ChunkState {
     pub mark: Position,
     /// How many rows it had.
     pub rows: u64,
+    /// As [`CopiedTable::since`].
+    #[serde(default)]
+    pub since: i64,
 }
 
 impl ChunkState {

@@ -165,7 +165,7 @@ impl Engine {
     /// the others when it answers: they are stopped cleanly for that moment.
     pub async fn run(&self, cancel: &CancellationToken) -> Result<()> {
         let (jobs, options) = (self.select(None)?, SyncOptions::default());
-        let mut unready = Unready::LeftOut;
+        let (mut unready, mut attempt) = (Unready::LeftOut, 0);
         loop {
             let (running, away) = self.start(&jobs, &options, unready, cancel).await?;
             if away.is_empty() {
@@ -181,7 +181,7 @@ impl Engine {
             tokio::select! {
                 biased;
                 ended = &mut working => return ended,
-                () = self.until_one_answers(away, &*observer, &stop) => {}
+                () = self.until_one_answers(away, &mut attempt, &*observer, &stop) => {}
             }
             stop.cancel();
             let ended = working.await;

@@ -2,7 +2,7 @@
 
 use crate::capture::Reached;
 use crate::capture::since::Since;
-use crate::checkpoint::{CopiedTable, JobState, Progress, STREAM_LANE, Server, encode};
+use crate::checkpoint::{ChunkState, CopiedTable, JobState, Progress, STREAM_LANE, Server, encode};
 use crate::context::{FlowContext, pause};
 use crate::deliver::settle::{Arrived, Opposite};
 use crate::deliver::{Delivery, Finish, durable, reader_name};
@@ -85,11 +85,18 @@ impl FlowRun {
         let tables: Vec<_> = context.flow.tables.iter().map(|t| t.target.clone()).collect();
         target.prepare(engine, &tables).await.map_err(&at)?;
         durable(&self.journal, after).await?;
-        since.check(&state.copied, &context.flow.job, &context.flow.source)?;
+        let again = self.again.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
+        let chunks = progress.chunks.iter().filter(|c| !again.contains(&c.table));
+        let same = progress.stream.as_ref().is_some_and(|s| s.journal == self.journal.id());
+        let chunks = chunks.filter(|_| same).map(|c| (&c.table, c.since));
+        let copied = state.copied.iter().map(|c| (&c.table, c.since)).chain(chunks);
+        since.check(copied, &context.flow.job, &context.flow.source)?;
         let name = reader_name(&context.flow.job, &context.flow.target);
         let reader = self.journal.reader(&name, after)?;
-        if progress.stream.as_ref() != Some(&state) {
-            self.write(&mut *target, &state, &[]).await?;
+        let stale = progress.chunks.iter().filter(|c| again.contains(&c.table)).map(ChunkState::lane);
+        let stale: Vec<String> = stale.collect();
+        if progress.stream.as_ref() != Some(&state) || !stale.is_empty() {
+            self.write(&mut *target, &state, &stale).await?;
         }
         outdated::clear(&self.state, &context.flow.job, &context.flow.target)?;
         self.copy(&mut *target, &mut state, &progress, &since).await?;

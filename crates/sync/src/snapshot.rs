@@ -31,6 +31,7 @@ const WORKERS: usize = 4;
 struct Work {
     map: Arc<TableMap>,
     plan: String,
+    since: i64,
     chunk: Chunk,
     mode: WriteMode,
 }
@@ -44,6 +45,7 @@ impl Work {
             plan: self.plan.clone(),
             mark: snapshot.mark().clone(),
             rows,
+            since: self.since,
         }
     }
 }
@@ -69,7 +71,7 @@ pub async fn run(
     let mut queue = VecDeque::new();
     let mut loaded: BTreeMap<String, u64> = BTreeMap::new();
     for map in tables {
-        let Plan { id: plan, chunks, .. } = plan(context, &*snapshot, map, kept).await?;
+        let Plan { id: plan, since, chunks } = plan(context, &*snapshot, map, kept).await?;
         let table = &map.source.name;
         let of_table: Vec<&ChunkState> =
             done.iter().filter(|d| d.table == *table && d.plan == plan).collect();
@@ -93,7 +95,7 @@ pub async fn run(
         });
         for chunk in chunks {
             if !of_table.iter().any(|d| d.number == chunk.number) {
-                queue.push_back(Work { map: map.clone(), plan: plan.clone(), chunk, mode });
+                queue.push_back(Work { map: map.clone(), plan: plan.clone(), since, chunk, mode });
             }
         }
     }

@@ -56,7 +56,7 @@ impl Engine {
         let keeper = Arc::new(Keeper::new(self.observer.clone()));
         let observer: Arc<dyn Observer> = keeper.clone();
         let stop = cancel.child_token();
-        let (mut plannings, mut left_out) = (Vec::new(), Vec::new());
+        let (mut plannings, mut left_out, mut refused) = (Vec::new(), Vec::new(), None);
         for job in jobs {
             match self.made_ready(job, &stop).await {
                 Ok(planned) => plannings.extend(planned),
@@ -66,9 +66,13 @@ impl Engine {
                 }
                 Err(error) if unready == Unready::Told => {
                     observer.event(&Part::Job(&job.name).failed(&error, None));
+                    refused = refused.or(Some(error));
                 }
                 Err(error) => return Err(error),
             }
+        }
+        if let Some(error) = refused.filter(|_| plannings.is_empty() && left_out.is_empty()) {
+            return Err(error);
         }
         let (captures, flows) = (BTreeMap::new(), Vec::new());
         let (tasks, runs) = (JoinSet::new(), Runs::new(state.clone()));
@@ -94,21 +98,21 @@ impl Engine {
     pub(crate) async fn until_one_answers(
         &self,
         mut away: Vec<(&Job, SyncError)>,
+        attempt: &mut u32,
         observer: &dyn Observer,
         stop: &CancellationToken,
     ) {
-        let mut attempt = 0;
         while !away.is_empty() {
             for (job, error) in std::mem::take(&mut away) {
                 let part = Part::Job(&job.name);
-                if let Err(error) = pause(part, error, &mut attempt, observer, stop).await {
+                if let Err(error) = pause(part, error, attempt, observer, stop).await {
                     match error {
                         SyncError::Cancelled => return,
                         refused => observer.event(&part.failed(&refused, None)),
                     }
                     continue;
                 }
-                match self.ready(job, stop).await {
+                match self.made_ready(job, stop).await {
                     Ok(_) => return,
                     Err(again) => away.push((job, again)),
                 }
@@ -166,7 +170,10 @@ impl Engine {
         self.forget_strangers(name, &journal);
         let beginning = match journal.origin()? {
             None if anew => Beginning::Anew,
-            None => oldest(&same).await?.map_or(Beginning::Capture, |(at, server)| Beginning::At(at, server)),
+            None if options.everything() => Beginning::Capture,
+            None => oldest(&same, state)
+                .await?
+                .map_or(Beginning::Capture, |(at, server)| Beginning::At(at, server)),
             Some(_) => Beginning::Capture,
         };
         let (sender, reached) = watch::channel(Reached::default());
@@ -285,10 +292,14 @@ async fn save_status(
 }
 
 /// The oldest position at which a job of this source stands, for a journal that begins anew.
-async fn oldest(plannings: &[&Planning]) -> Result<Option<(Position, ServerIdentity)>> {
+async fn oldest(plannings: &[&Planning], log: &StateStore) -> Result<Option<(Position, ServerIdentity)>> {
     let mut oldest: Option<(Position, ServerIdentity)> = None;
     for planning in plannings {
         let (flow, context) = (&planning.flow, &planning.context);
+        // One that has to begin anew will be told so.
+        if outdated::reason(log, &flow.job, &flow.target)?.is_some() {
+            continue;
+        }
         let at = SyncError::at(&flow.target);
         let mut target = context.target.target(&flow.job).await.map_err(&at)?;
         let Some(state) = Progress::read(&target.checkpoints().await.map_err(&at)?)?.stream else { continue };

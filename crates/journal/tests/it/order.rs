@@ -244,3 +244,24 @@ async fn dropping_the_last_handle_makes_all_durable_too() {
     drop(journal);
     assert_eq!(place.open().tail().sequence, 1);
 }
+
+#[tokio::test]
+async fn who_only_ever_looks_for_a_moment_gets_on_all_the_same() {
+    let place = Place::new();
+    let journal = place.open_with(JournalOptions { memory_bytes: 0, ..JournalOptions::default() });
+    let mut maker = Maker::new();
+    for _ in 0..300 {
+        journal.append(maker.transaction(200).take()).await.unwrap();
+    }
+    durable(&journal, 300).await;
+    let mut reader = journal.reader("job", 0).unwrap();
+    let mut checker = Checker::default();
+    let began = std::time::Instant::now();
+    while checker.last < 300 {
+        assert!(began.elapsed() < std::time::Duration::from_secs(60), "at {} of 300", checker.last);
+        let moment = std::time::Duration::from_micros(100);
+        if let Ok(segment) = tokio::time::timeout(moment, reader.next()).await {
+            checker.take(&segment.unwrap());
+        }
+    }
+}

@@ -4,7 +4,6 @@
 //! whose table was replaced at the source by another of the same name. So every beginning of a table's capture has a number like no other, and what was
 //! copied under another number is told.
 
-use crate::checkpoint::CopiedTable;
 use crate::context::now_micros;
 use crate::{Result, SyncError};
 use serde::{Deserialize, Serialize};
@@ -53,15 +52,22 @@ impl Since {
     }
 
     /// Refuses tables that were not captured all the time since they were copied.
-    pub fn check(&self, copied: &[CopiedTable], job: &str, source: &str) -> Result<()> {
-        let late = |c: &&CopiedTable| c.since != self.of(&c.table);
-        let late: Vec<String> = copied.iter().filter(late).map(|c| c.table.to_string()).collect();
+    /// `copied` are tables, or parts of them, each with the number under which it was copied.
+    pub fn check<'t>(
+        &self,
+        copied: impl Iterator<Item = (&'t TableName, i64)>,
+        job: &str,
+        source: &str,
+    ) -> Result<()> {
+        let late = copied.filter(|(table, number)| self.of(table) != *number);
+        let mut late: Vec<String> = late.map(|(table, _)| table.to_string()).collect();
+        late.dedup();
         if late.is_empty() {
             return Ok(());
         }
         let message = format!(
-            "{job} follows {source}, but {} {} not captured all the time since the copy; {} at the source may be missing: copy anew with \
-             `tidelock sync {job} --full --tables {}`",
+            "{job} follows {source}, but {} {} not captured all the time since the copy; {} at the source may be missing, and rows that went there may still be here: \
+             empty the target's table, then copy it anew with `tidelock sync {job} --full --tables {}`",
             late.join(", "),
             if late.len() == 1 { "was" } else { "were" },
             "what was changed there meanwhile, or with another table of that name,",

@@ -299,3 +299,18 @@ jobs:
         .await;
     service.stop();
 }
+
+#[test]
+fn a_view_where_a_table_is_to_be_written_is_told_before() {
+    let place = Place::with_config(ONE_WAY);
+    sql(&place, "shop", "CREATE TABLE items (id INTEGER PRIMARY KEY, name TEXT, version INTEGER)");
+    sql(
+        &place,
+        "crm",
+        "CREATE TABLE goods (id INTEGER PRIMARY KEY); CREATE VIEW items AS SELECT * FROM goods",
+    );
+    for command in ["check", "sync"] {
+        let ran = place.run(&[command]);
+        assert!(ran.code == 1 && ran.transcript().contains("TL-SQLITE-NOT-A-TABLE"), "{}", ran.transcript());
+    }
+}

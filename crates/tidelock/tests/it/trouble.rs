@@ -182,3 +182,16 @@ fn forward(port: u16, address: String) {
         }
     });
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_that_had_another_name_for_a_while_is_not_followed_past_what_was_done_to_it_then() {
+    let Some((place, here, there)) = copied("renamed_and_back", Kind::Postgres15).await else { return };
+    let away = ["ALTER TABLE items RENAME TO other", "UPDATE other SET name = 'lost' WHERE id = 1"];
+    run_all(&here, &away).await;
+    run_all(&here, &["ALTER TABLE other RENAME TO items", "UPDATE items SET name = 'seen' WHERE id = 2"])
+        .await;
+    for _ in 0..2 {
+        refused(&place.run(&["sync"]), "TL-PG-TABLE-GONE");
+    }
+    healed(&place, &here, &there).await;
+}
