@@ -248,16 +248,12 @@ impl FlowRun {
     ) -> Result<()> {
         let context = &self.context;
         let again = self.again.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
-        let mut done =
-            progress.chunks.iter().filter(|c| !again.contains(&c.table)).cloned().collect::<Vec<_>>();
+        let done: Vec<ChunkState> =
+            progress.chunks.iter().filter(|c| !again.contains(&c.table)).cloned().collect();
         if !again.is_empty() {
-            // From here on an interrupted `--full` goes on like any first copy.
-            let lanes: Vec<String> =
-                progress.chunks.iter().filter(|c| again.contains(&c.table)).map(|c| c.lane()).collect();
-            self.write(target, state, &lanes).await?;
+            // The checkpoint does not name them any more: from here on an interrupted `--full` goes on like any first copy, by plans of its own.
             self.state.forget_plans(&snapshot::plan_name(context))?;
             self.again.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clear();
-            done.clear();
         }
         let wanted = |t: &&Arc<TableMap>| !state.copied.iter().any(|c| c.table == t.source.name);
         let tables: Vec<Arc<TableMap>> = context.flow.tables.iter().filter(wanted).cloned().collect();

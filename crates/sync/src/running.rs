@@ -112,8 +112,8 @@ impl Running {
                     if let Err(error) = &result {
                         self.failed(Part::Flow { job: &job, flow: &flow }, error);
                     }
-                    self.runs.ended(&job, result.as_ref().err())?;
-                    result
+                    let told = self.runs.ended(&job, result.as_ref().err());
+                    result.and(told)
                 }
                 Err(error) => {
                     self.stop.cancel();
