@@ -18,6 +18,7 @@ use assemble::{Assembler, Covers, Skip, Step};
 use futures_util::FutureExt;
 use settle::{Arrived, Asked, Opposite};
 use std::cmp::Ordering;
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 use tidelock_endpoint::{Endpoint, Target};
 use tidelock_journal::{Journal, JournalError, Reader, Segment, StateStore};
@@ -28,12 +29,16 @@ use tokio::sync::watch;
 const IDLE_CHECKPOINT: Duration = Duration::from_secs(1);
 /// Batches that are committed together while there is more to read. Two-way, where others write the same rows, each is committed by itself.
 const BATCHES: usize = 32;
-/// A commit that took in so many source transactions tells that they come thick and fast: before the next one, more are waited for …
-const CROWD: u64 = 16;
+/// Where so many changes come in the time of [`GATHER`], more are waited for before the next commit …
+const CROWD: u64 = 32;
 /// … at most for so long.
-const GATHER: Duration = Duration::from_millis(5);
+const GATHER: Duration = Duration::from_millis(10);
+/// Most that is read ahead to see whether an open transaction ends soon.
+const AHEAD_BYTES: usize = 8 << 20;
 /// How often it is looked whether what waits for the other direction, or for capture, can be done.
 const UNSETTLED: Duration = Duration::from_millis(20);
+
+type Read = std::result::Result<Segment, JournalError>;
 
 /// Indexes and foreign keys can be made behind this place.
 pub struct Finish {
@@ -53,6 +58,8 @@ pub struct Delivery<'a> {
     pub journal: &'a Journal,
     /// Reads behind the checkpoint.
     pub reader: Reader,
+    /// Read already, to see whether an open transaction ends soon.
+    ahead: VecDeque<Read>,
     /// Where conflicts are written.
     pub log: &'a StateStore,
     /// A session of the target, outside a transaction.
@@ -68,9 +75,10 @@ pub struct Delivery<'a> {
     open: bool,
     decisions: Decisions,
     asked: Option<Asked>,
+    /// When the last commit was done.
     written: Instant,
-    /// Source transactions of the last commit.
-    crowd: u64,
+    /// Changes come thick and fast, as the last commit tells.
+    crowded: bool,
     /// Until when more is waited for before the next commit.
     gathering: Option<Instant>,
 }
@@ -100,6 +108,7 @@ impl<'a> Delivery<'a> {
             context,
             journal,
             reader,
+            ahead: VecDeque::new(),
             log,
             target,
             state,
@@ -110,7 +119,7 @@ impl<'a> Delivery<'a> {
             decisions: Decisions::default(),
             asked: None,
             written: Instant::now(),
-            crowd: 0,
+            crowded: false,
             gathering: None,
         }
     }
@@ -141,7 +150,7 @@ impl<'a> Delivery<'a> {
         }));
         let cancel = self.context.cancel.clone();
         loop {
-            let ready = match self.reader.next().now_or_never() {
+            let ready = match self.next().now_or_never() {
                 None => self.gather(&assembler).await,
                 ready => ready,
             };
@@ -154,7 +163,7 @@ impl<'a> Delivery<'a> {
                     tokio::select! {
                         biased;
                         () = cancel.cancelled() => break,
-                        segment = self.reader.next() => segment?,
+                        segment = self.next() => segment?,
                         () = pause, if waits || self.state.sequence < assembler.sequence => continue,
                     }
                 }
@@ -209,9 +218,12 @@ impl<'a> Delivery<'a> {
         Ok(())
     }
 
-    /// A transaction begins whose end is not here yet: what came before it does not wait for that. The journal may have no room for the end until this is confirmed.
+    /// A transaction begins that the segment does not end. Unless its end is near, what came before does not wait for it: the journal may have no room for the
+    /// end until that is confirmed.
     async fn before_open(&mut self, assembler: &mut Assembler) -> Result<()> {
-        if assembler.is_pending() {
+        if self.ends_soon().await {
+            Ok(())
+        } else if assembler.is_pending() {
             self.commit(assembler).await
         } else if self.state.sequence < assembler.sequence {
             self.checkpoint(assembler).await
@@ -220,14 +232,39 @@ impl<'a> Delivery<'a> {
         }
     }
 
+    /// Reads ahead until the end of the open transaction, within bounds.
+    async fn ends_soon(&mut self) -> bool {
+        let until = Instant::now() + GATHER;
+        let mut bytes = 0;
+        while bytes < AHEAD_BYTES {
+            let Ok(next) = tokio::time::timeout_at(until.into(), self.reader.next()).await else {
+                return false;
+            };
+            let open = next.as_ref().is_ok_and(|s| s.last < s.first);
+            bytes += next.as_ref().map_or(0, |s| s.batch.bytes().len());
+            self.ahead.push_back(next);
+            if !open {
+                return true;
+            }
+        }
+        false
+    }
+
+    async fn next(&mut self) -> Read {
+        match self.ahead.pop_front() {
+            Some(segment) => segment,
+            None => self.reader.next().await,
+        }
+    }
+
     /// The next segment, where it is worth a moment of waiting. A commit costs the target and the journal a wait for the disk each: where
     /// transactions come faster than that, a commit for the few that are there at the moment would make all that follow wait.
-    async fn gather(&mut self, assembler: &Assembler) -> Option<std::result::Result<Segment, JournalError>> {
-        if self.crowd < CROWD || !assembler.wants_commit_when_idle() {
+    async fn gather(&mut self, assembler: &Assembler) -> Option<Read> {
+        if !self.crowded || !assembler.wants_commit_when_idle() {
             return None;
         }
         let until = *self.gathering.get_or_insert_with(|| Instant::now() + GATHER);
-        tokio::time::timeout_at(until.into(), self.reader.next()).await.ok()
+        tokio::time::timeout_at(until.into(), self.next()).await.ok()
     }
 
     /// Nothing more is there to read.
@@ -268,11 +305,14 @@ impl<'a> Delivery<'a> {
 
     async fn commit(&mut self, assembler: &mut Assembler) -> Result<()> {
         let changes = assembler.changes();
+        let before = self.written;
         self.begin(assembler.origin()).await?;
         apply(self.context, &mut *self.target, &assembler.fold, &mut self.decisions).await?;
         self.write_checkpoint(assembler).await?;
         self.report(assembler, changes)?;
-        (self.crowd, self.gathering) = (assembler.transactions, None);
+        let took = (self.written - before).as_secs_f64();
+        self.crowded = changes as f64 * GATHER.as_secs_f64() >= CROWD as f64 * took;
+        self.gathering = None;
         assembler.committed();
         if !assembler.is_inside() { self.arrived(assembler).await } else { Ok(()) }
     }
