@@ -19,7 +19,7 @@ const ROW_OCTETS: u64 = 48_000;
 pub(crate) fn checkpoint_table() -> String {
     format!(
         "CREATE TABLE IF NOT EXISTS {} (job varchar(190) NOT NULL, lane varchar(190) NOT NULL, state longtext NOT NULL, origin \
-         varchar(190) NULL, updated_at timestamp(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6) ON UPDATE CURRENT_TIMESTAMP(6), \
+         varchar(2000) NULL, updated_at timestamp(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6) ON UPDATE CURRENT_TIMESTAMP(6), \
          PRIMARY KEY (job, lane)) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin",
         quoted(CHECKPOINT_TABLE)
     )

@@ -140,8 +140,12 @@ impl<'db> Writer<'db> {
     }
 
     fn failed(&self, e: rusqlite::Error) -> Failed {
+        self.failed_at(format!("writing table {}", self.table.name), e)
+    }
+
+    fn failed_at(&self, doing: String, e: rusqlite::Error) -> Failed {
         let unique = error::is_unique_violation(&e);
-        let error = error::sql(format!("writing table {}", self.table.name))(e);
+        let error = error::sql(doing)(e);
         if unique { Failed::Unique(error) } else { Failed::Other(error) }
     }
 
@@ -149,8 +153,15 @@ impl<'db> Writer<'db> {
         self.db.prepare_cached(sql).map_err(|e| self.failed(e))
     }
 
-    fn run(&self, statement: &mut Statement<'_>) -> Written<usize> {
-        statement.raw_execute().map_err(|e| self.failed(e))
+    fn run(&self, statement: &mut Statement<'_>, row: Image<'_>) -> Written<usize> {
+        statement.raw_execute().map_err(|e| {
+            let key = self.table.key.iter().filter_map(|k| match row.slot(*k) {
+                Ok(Slot::Value(value)) => Some(format!("{} = {value}", self.table.columns[*k].name)),
+                _ => None,
+            });
+            let key = key.collect::<Vec<_>>().join(", ");
+            self.failed_at(format!("writing the row {key} of table {}", self.table.name), e)
+        })
     }
 
     /// `k1 = ?n AND …`
@@ -217,7 +228,7 @@ impl<'db> Writer<'db> {
         let mut scratch = String::new();
         for key in keys {
             bind_key(&mut statement, &self.table, &self.bound, key, 1, &mut scratch)?;
-            self.run(&mut statement)?;
+            self.run(&mut statement, key)?;
         }
         Ok(())
     }
@@ -249,7 +260,7 @@ impl<'db> Writer<'db> {
             bind(&mut statement, &self.table, &self.bound[*place], i + 1, slot, &mut scratch)?;
         }
         bind_key(&mut statement, &self.table, &self.bound, key, sent.len() + 1, &mut scratch)?;
-        self.run(&mut statement)
+        self.run(&mut statement, key)
     }
 
     /// Writes whole rows over those of their keys, or adds them.
@@ -279,7 +290,7 @@ impl<'db> Writer<'db> {
                     bind(&mut statement, &self.table, bound, place, &slot, &mut scratch)?;
                 }
             }
-            count += self.run(&mut statement)? as u64;
+            count += self.run(&mut statement, image)? as u64;
         }
         Ok(count)
     }

@@ -172,21 +172,29 @@ impl Engine {
                 return running.until_stopped().await;
             }
             let (stop, observer) = (running.stop.clone(), running.observer.clone());
+            let idle = running.flows.is_empty();
             let mut working = std::pin::pin!(async {
-                if running.flows.is_empty() {
+                if idle {
                     running.stop.cancelled().await;
                 }
                 running.until_stopped().await
             });
-            tokio::select! {
+            let mut answers = std::pin::pin!(self.until_one_answers(away, &mut attempt, &*observer, cancel));
+            let (ended, answered) = tokio::select! {
                 biased;
-                ended = &mut working => return ended,
-                () = self.until_one_answers(away, &mut attempt, &*observer, &stop) => {}
-            }
-            stop.cancel();
-            let ended = working.await;
-            if cancel.is_cancelled() {
-                return ended;
+                // Where all that worked has failed, there is still the one that is waited for.
+                ended = &mut working => (ended, answers.await),
+                answered = &mut answers => {
+                    if idle || answered.is_ok() {
+                        stop.cancel();
+                    }
+                    (working.await, answered)
+                }
+            };
+            match answered {
+                Err(refused) if !cancel.is_cancelled() => return ended.and(Err(refused)),
+                Ok(()) if !cancel.is_cancelled() => {}
+                _ => return ended,
             }
             // What failed meanwhile was told, and is told again by the new start.
             unready = Unready::Told;

@@ -95,30 +95,34 @@ impl Engine {
     }
 
     /// Tries, with growing pauses, until one of the jobs that were left out can start. One that answers and refuses is told, and not tried again.
+    /// When none is left, the last refusal is returned.
     pub(crate) async fn until_one_answers(
         &self,
         mut away: Vec<(&Job, SyncError)>,
         attempt: &mut u32,
         observer: &dyn Observer,
-        stop: &CancellationToken,
-    ) {
+        cancel: &CancellationToken,
+    ) -> Result<()> {
+        let mut last = SyncError::Cancelled;
         while !away.is_empty() {
             for (job, error) in std::mem::take(&mut away) {
                 let part = Part::Job(&job.name);
-                if let Err(error) = pause(part, error, attempt, observer, stop).await {
-                    match error {
-                        SyncError::Cancelled => return,
-                        refused => observer.event(&part.failed(&refused, None)),
+                match pause(part, error, attempt, observer, cancel).await {
+                    Ok(()) => {}
+                    Err(SyncError::Cancelled) => return Err(SyncError::Cancelled),
+                    Err(refused) => {
+                        observer.event(&part.failed(&refused, None));
+                        last = refused;
+                        continue;
                     }
-                    continue;
                 }
-                match self.made_ready(job, stop).await {
-                    Ok(_) => return,
+                match self.made_ready(job, cancel).await {
+                    Ok(_) => return Ok(()),
                     Err(again) => away.push((job, again)),
                 }
             }
         }
-        stop.cancelled().await;
+        Err(last)
     }
 
     async fn made_ready(&self, job: &Job, cancel: &CancellationToken) -> Result<Vec<Planning>> {

@@ -19,7 +19,7 @@ use std::io::IsTerminal;
 use std::process::ExitCode;
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
-use ui::{Failure, Ui};
+use ui::{Failure, Ui, Usage};
 
 fn main() -> ExitCode {
     // Two providers are in the tree: one is named, before anything else asks for one.
@@ -27,7 +27,13 @@ fn main() -> ExitCode {
         ui::say("error: another TLS provider was installed first (TL-CLI-TLS)");
         return ExitCode::FAILURE;
     }
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) if error.use_stderr() && std::env::args_os().any(|a| a == "--json") => {
+            return failed(Ui { json: true }, &Usage::of(&error).into());
+        }
+        Err(error) => error.exit(),
+    };
     start_log(&cli.global);
     let ui = Ui { json: cli.global.json };
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {

@@ -1,5 +1,4 @@
 use super::Outcome;
-use super::sync::stopped;
 use crate::app::observed;
 use crate::cli::CopyArgs;
 use crate::registry;
@@ -8,6 +7,7 @@ use anyhow::Result;
 use std::sync::Arc;
 use std::time::Instant;
 use tidelock_endpoint::{Endpoint, EndpointError};
+use tidelock_sync::SyncError;
 use tidelock_sync::job::{TableRule, TableSelection};
 use tokio_util::sync::CancellationToken;
 
@@ -22,7 +22,13 @@ pub async fn run(args: &CopyArgs, ui: Ui, cancel: &CancellationToken) -> Result<
     let began = Instant::now();
     let copied = tidelock_sync::copy(source, target, tables, observed(&watcher), cancel).await;
     watcher.finish();
-    let copied = copied.map_err(stopped)?;
+    let copied = copied.map_err(|error| match error {
+        SyncError::Cancelled => {
+            let message = "stopped before it was done; what was copied stays, and the same command goes on with the rest";
+            SyncError::stopped("TL-SYNC-STOPPED", message)
+        }
+        other => other,
+    })?;
     let time = began.elapsed();
     let tables: Vec<_> =
         copied.tables.iter().map(|(t, rows)| serde_json::json!({ "table": t, "rows": rows })).collect();

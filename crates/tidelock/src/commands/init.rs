@@ -6,7 +6,8 @@ mod yaml;
 use super::Outcome;
 use super::copy::pair;
 use crate::cli::{Global, InitArgs};
-use crate::config::shown;
+use crate::config::{directory, shown};
+use crate::registry;
 use crate::ui::{Ui, Usage};
 use anyhow::{Context, Result};
 use std::collections::BTreeMap;
@@ -36,14 +37,14 @@ pub async fn run(global: &Global, args: &InitArgs, ui: Ui) -> Result<Outcome> {
     }
     let names = url::names(&args.from, &args.to);
     let (source, target) = pair(&args.from, &args.to, [&names[0], &names[1]])?;
-    let from = side(&*source, &args.from, Role::SnapshotSource).await?;
+    let from = side(&*source, &placed(&args.from, path)?, Role::SnapshotSource).await?;
     if let Some(fault) = from.found.findings.iter().find(|f| f.severity == Severity::Error)
         && from.found.tables.is_empty()
     {
         let message = format!("{}: {}", fault.subject, fault.message);
         return Err(Usage { code: "TL-INIT-SOURCE", message, hint: fault.remedy.clone() }.into());
     }
-    let to = side(&*target, &args.to, Role::Target).await?;
+    let to = side(&*target, &placed(&args.to, path)?, Role::Target).await?;
     let report = report(source, target).await?;
     let text = yaml::write(&from, &to, &report);
     write(path, &text, args.force)?;
@@ -61,6 +62,16 @@ pub async fn run(global: &Global, args: &InitArgs, ui: Ui) -> Result<Outcome> {
         lines.join("\n")
     })?;
     Ok(Outcome::Done)
+}
+
+/// A URL as it must stand in `configuration`: a file is relative to that, and was given as seen from here.
+fn placed(url: &str, configuration: &Path) -> Result<String> {
+    let is_file = registry::engine_of(url).is_ok_and(|e| !e.network);
+    if !is_file || directory(configuration).as_os_str().is_empty() {
+        return Ok(url.to_owned());
+    }
+    let here = std::env::current_dir().context("looking where this is (TL-INIT-DIRECTORY)")?;
+    Ok(registry::file_url(url, &here))
 }
 
 async fn side(endpoint: &dyn Endpoint, url: &str, role: Role) -> Result<Side> {

@@ -123,7 +123,7 @@ pub fn shown(path: &FilePath) -> String {
 }
 
 /// Where the file lies; what it names is relative to that.
-fn directory(path: &FilePath) -> PathBuf {
+pub fn directory(path: &FilePath) -> PathBuf {
     path.parent().map(|parent| beside(parent, FilePath::new(""))).unwrap_or_default()
 }
 

@@ -19,6 +19,18 @@ pub struct Usage {
     pub hint: Option<String>,
 }
 
+impl Usage {
+    /// What the parser of the command line found.
+    pub fn of(error: &clap::Error) -> Usage {
+        let text = error.render().to_string();
+        let (message, rest) = text.split_once("\n\n").unwrap_or((&text, ""));
+        let message = message.trim().trim_start_matches("error: ").to_owned();
+        let tip = rest.lines().find_map(|l| l.trim().strip_prefix("tip: "));
+        let hint = tip.unwrap_or("`tidelock --help` tells what there is").to_owned();
+        Usage { code: "TL-CLI-USAGE", message, hint: Some(hint) }
+    }
+}
+
 impl fmt::Display for Usage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)

@@ -109,6 +109,15 @@ fn copying_a_database_onto_itself_is_refused() {
 }
 
 #[test]
+fn a_wrong_command_line_is_json_for_machines() {
+    let ran = Place::new().run(&["sync", "--json", "--ful"]);
+    let error = ran.json().pop().unwrap()["error"].clone();
+    assert_eq!((ran.code, error["code"].as_str()), (2, Some("TL-CLI-USAGE")), "{}", ran.transcript());
+    assert!(error["message"].as_str().unwrap().contains("'--ful'"), "{}", ran.transcript());
+    assert!(error["hint"].as_str().unwrap().contains("'--full'"), "{}", ran.transcript());
+}
+
+#[test]
 fn init_never_overwrites_a_file() {
     let place = Place::with_config("# mine\n");
     let ran = place.run(&["init", "sqlite:a.db", "sqlite:b.db"]);

@@ -107,6 +107,23 @@ fn init_writes_what_check_takes() {
     assert!(text.contains("orders: 3 columns, key id"), "{text}");
     let ran = place.run(&["check"]).done();
     assert!(ran.out.contains("shop-to-crm"), "{}", ran.transcript());
+
+    std::fs::create_dir(place.path("sub")).unwrap();
+    place.run(&["init", "sqlite:./shop.db", "sqlite:crm.db", "--config", "sub/other.yaml"]).done();
+    place.run(&["sync", "--config", "sub/other.yaml"]).done();
+    assert_eq!(count(&place, "crm.db", "orders"), 3);
+}
+
+#[test]
+fn a_row_that_the_target_does_not_take_is_named() {
+    let place = shop();
+    place.run(&["sync"]).done();
+    let crm = rusqlite::Connection::open(place.path("crm.db")).unwrap();
+    crm.execute_batch("CREATE UNIQUE INDEX one_name ON users (name)").unwrap();
+    let shop = rusqlite::Connection::open(place.path("shop.db")).unwrap();
+    shop.execute_batch("INSERT INTO users (id, name) SELECT 77, name FROM users LIMIT 1").unwrap();
+    let ran = place.run(&["sync"]);
+    assert!(ran.code == 1 && ran.err.contains("the row id = 77 of table users"), "{}", ran.transcript());
 }
 
 #[test]

@@ -120,34 +120,70 @@ async fn a_column_that_came(kind: Kind, remedy: &[&str]) {
     equal(&here, &there).await;
 }
 
+/// A service with two jobs, one of which waits for a target that does not answer before [`forward`] is called with what is returned.
+struct Late {
+    here: Database,
+    there: Database,
+    late: Database,
+    service: Service,
+    through: (u16, String),
+    _place: Place,
+}
+
+impl Late {
+    async fn start(test: &str) -> Option<Late> {
+        let (_, here, there) = copied(test, Kind::Mariadb1011).await?;
+        let late = server(Kind::Postgres15)?.fresh_database(test).await;
+        let port = free_port();
+        let (address, through) = redirected(&late.url, port);
+        let text = config(&here, &there, JOB).replace(
+            "}\njobs:",
+            &format!(
+                ", late: '{through}' }}\njobs:\n  late: {{ source: here, target: late, tables: [items] }}"
+            ),
+        );
+        let place = Place::with_config(&text);
+        let mut service = Service::start(&place);
+        service.wait("it is told", LONG, async |s| s.told(|e| told(e, "retrying", "late"))).await;
+        Some(Late { here, there, late, service, through: (port, address), _place: place })
+    }
+
+    /// The target answers from now on; waits until it has so many rows.
+    async fn answers(&mut self, rows: &str) {
+        let (port, address) = self.through.clone();
+        forward(port, address);
+        let late = &self.late;
+        let arrived = async |_: &Service| {
+            late.value("SELECT count(*) FROM items").await.is_ok_and(|n| n.as_deref() == Some(rows))
+        };
+        self.service.wait("the rows at the late one", LONG, arrived).await;
+    }
+}
+
+fn told(event: &serde_json::Value, what: &str, job: &str) -> bool {
+    event["event"] == what && event["job"] == job
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_job_whose_server_is_away_at_the_start_joins_the_others_when_it_answers() {
-    let Some((_, here, there)) = copied("server_away", Kind::Mariadb1011).await else { return };
-    let Some(postgres) = server(Kind::Postgres15) else { return };
-    let late = postgres.fresh_database("server_away").await;
-    let port = free_port();
-    let (address, through) = redirected(&late.url, port);
-    let text = config(&here, &there, JOB).replace(
-        "}\njobs:",
-        &format!(", late: '{through}' }}\njobs:\n  late: {{ source: here, target: late, tables: [items] }}"),
-    );
-    let place = Place::with_config(&text);
-    let mut service = Service::start(&place);
-    service
-        .wait("it is told", LONG, async |s| s.told(|e| e["event"] == "retrying" && e["job"] == "late"))
-        .await;
-    here.execute("INSERT INTO items VALUES (3, 'three')").await.unwrap();
-    there.wait_for("SELECT count(*) FROM items", "3", LONG).await.unwrap();
-    forward(port, address);
-    let arrived = async |_: &Service| {
-        late.value("SELECT count(*) FROM items").await.is_ok_and(|n| n.as_deref() == Some("3"))
-    };
-    service.wait("the rows at the late one", LONG, arrived).await;
-    here.execute("INSERT INTO items VALUES (4, 'four')").await.unwrap();
-    for target in [&there, &late] {
+    let Some(mut all) = Late::start("server_away").await else { return };
+    all.here.execute("INSERT INTO items VALUES (3, 'three')").await.unwrap();
+    all.there.wait_for("SELECT count(*) FROM items", "3", LONG).await.unwrap();
+    all.answers("3").await;
+    all.here.execute("INSERT INTO items VALUES (4, 'four')").await.unwrap();
+    for target in [&all.there, &all.late] {
         target.wait_for("SELECT count(*) FROM items", "4", LONG).await.unwrap();
     }
-    service.stop();
+    all.service.stop();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_whose_server_is_away_is_waited_for_when_all_others_have_failed() {
+    let Some(mut all) = Late::start("others_failed").await else { return };
+    all.there.execute("DROP TABLE items").await.unwrap();
+    all.here.execute("INSERT INTO items VALUES (3, 'three')").await.unwrap();
+    all.service.wait("the other has failed", LONG, async |s| s.told(|e| told(e, "failed", "job"))).await;
+    all.answers("3").await;
 }
 
 /// The url with another port, and the address that it had.
