@@ -10,9 +10,14 @@ pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."))
 }
 
-/// The cargo that runs this.
+/// The cargo that runs this. What it said of this package is left out: dependencies that watch it (ring) would be built anew whenever cargo is called in
+/// another way.
 pub fn cargo() -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    let ours = |name: &str| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
+    for (name, _) in std::env::vars_os().filter(|(n, _)| n.to_str().is_some_and(ours)) {
+        command.env_remove(name);
+    }
     command.current_dir(root());
     command
 }

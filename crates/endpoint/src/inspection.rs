@@ -30,10 +30,50 @@ pub enum Role {
 pub struct Inspection {
     /// Which server this is.
     pub server: ServerIdentity,
+    /// How it tells names apart.
+    pub names: Names,
     /// The tables, by name. Tables asked for that are not there are missing here; that is no fault of the endpoint.
     pub tables: Vec<Arc<Table>>,
     /// **Every** unmet precondition and every remark, not only the first.
     pub findings: Vec<Finding>,
+}
+
+/// How a server tells names apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Names {
+    /// Names of tables and of their schemas.
+    pub tables: Case,
+    /// Names of columns within a table.
+    pub columns: Case,
+}
+
+/// Which names that differ by the case of letters are one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Case {
+    /// None.
+    Exact,
+    /// Those that differ by A–Z and a–z only.
+    Ascii,
+    /// Those that differ by the case of any letter.
+    Any,
+    /// As `Any`, and new names are stored in small letters.
+    Lowered,
+}
+
+impl Case {
+    /// The same text for the same names.
+    pub fn key(self, name: &str) -> String {
+        match self {
+            Case::Exact => name.to_owned(),
+            Case::Ascii => name.to_ascii_lowercase(),
+            Case::Any | Case::Lowered => name.to_lowercase(),
+        }
+    }
+
+    /// What something is called that is made with this name.
+    pub fn stored(self, name: String) -> String {
+        if self == Case::Lowered { name.to_lowercase() } else { name }
+    }
 }
 
 /// Which server answers: compared at every start, so that nothing resumes at the wrong place.

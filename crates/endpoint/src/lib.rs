@@ -27,7 +27,7 @@ mod verdict;
 pub use delta::{Delta, Update};
 pub use endpoint::{Capabilities, CaptureKind, Cleanup, Endpoint, EndpointConfig, TlsMode, TlsOptions};
 pub use error::{EndpointError, ErrorKind};
-pub use inspection::{Ask, Finding, Inspection, Role, ServerIdentity, Severity};
+pub use inspection::{Ask, Case, Finding, Inspection, Names, Role, ServerIdentity, Severity};
 pub use merge::{Merged, exactly};
 pub use source::{ChangeStream, Chunk, ChunkReader, Coverage, Prepared, Snapshot, Source};
 pub use target::{Applied, Checkpoint, Loader, Target, WriteMode};

@@ -29,6 +29,9 @@ pub trait Source: Send {
     /// tables to an existing capture without losing its place. Before it returns, a change committed later is in the stream.
     async fn prepare(&mut self, tables: &[TableName]) -> Result<Prepared>;
 
+    /// What `prepare` would execute at this endpoint; changes nothing.
+    async fn plan(&mut self, tables: &[TableName]) -> Result<Vec<String>>;
+
     /// Gives up what was captured and not read, whether or not it could be: the next `prepare` begins the history anew. For whoever copies everything again.
     /// Without a capture it does nothing.
     async fn forget(&mut self) -> Result<()>;

@@ -10,7 +10,7 @@ use crate::privileges::Grants;
 use crate::server::{Flavor, Server};
 use crate::withheld::{schemas, withheld};
 use std::collections::BTreeMap;
-use tidelock_endpoint::{Ask, CaptureKind, Finding, Inspection, Role, Severity};
+use tidelock_endpoint::{Ask, CaptureKind, Case, Finding, Inspection, Names, Role, Severity};
 use tidelock_model::ReferentialAction;
 
 /// Below a day, a weekend is lost.
@@ -60,7 +60,8 @@ pub(crate) async fn inspect(config: &Config, ask: &Ask) -> Result<Inspection> {
     }
     let mut tables: Vec<_> = layouts.iter().map(|l| l.table.clone()).collect();
     tables.sort_by(|a, b| a.name.cmp(&b.name));
-    Ok(Inspection { server: server.identity.clone(), tables, findings: findings.list })
+    let names = Names { tables: server.table_names, columns: Case::Any };
+    Ok(Inspection { server: server.identity.clone(), names, tables, findings: findings.list })
 }
 
 /// What was found. In remedies `CURRENT_USER()` stands for the user: whoever runs them is another one.

@@ -5,7 +5,7 @@ use crate::connect::Answer;
 use crate::error::{from_driver, protocol};
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Row};
-use tidelock_endpoint::ServerIdentity;
+use tidelock_endpoint::{Case, ServerIdentity};
 
 /// Both products speak one protocol and differ in what they write into the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,8 +28,8 @@ pub(crate) struct Server {
     pub log_bin: bool,
     pub local_infile: bool,
     pub max_allowed_packet: usize,
-    /// Names are compared without regard to case.
-    pub fold_names: bool,
+    /// How names of schemas and tables are told apart (lower_case_table_names).
+    pub table_names: Case,
 }
 
 impl Server {
@@ -60,7 +60,11 @@ impl Server {
             log_bin: row.number(2)? == 1,
             local_infile: row.number(3)? == 1,
             max_allowed_packet: row.number(4)? as usize,
-            fold_names: row.number(5)? != 0,
+            table_names: match row.number(5)? {
+                0 => Case::Exact,
+                1 => Case::Lowered,
+                _ => Case::Any,
+            },
         })
     }
 

@@ -66,6 +66,10 @@ impl Source for MySource {
         Ok(tidelock_endpoint::Prepared { server, created: false, added: vec![], identities: vec![], start })
     }
 
+    async fn plan(&mut self, _tables: &[TableName]) -> Result<Vec<String>> {
+        Ok(Vec::new())
+    }
+
     /// What `prepare` tells is always the end of the log.
     async fn forget(&mut self) -> Result<()> {
         Ok(())

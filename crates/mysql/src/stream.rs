@@ -21,7 +21,7 @@ use mysql_async::binlog::events::Event;
 use mysql_async::{BinlogStream, BinlogStreamRequest};
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::Duration;
-use tidelock_endpoint::{ChangeStream, EndpointError, ErrorKind, ServerIdentity};
+use tidelock_endpoint::{Case, ChangeStream, EndpointError, ErrorKind, ServerIdentity};
 use tidelock_model::{Batch, Position, TableName};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
@@ -59,7 +59,7 @@ pub(crate) async fn open(
         decided(&mut session, &from.prepared).await?;
     }
     let mariadb = session.server.is_mariadb();
-    let definitions = Definitions::new(config, tables, session.server.fold_names);
+    let definitions = Definitions::new(config, tables, session.server.table_names != Case::Exact);
     let follower = Follower::new(definitions, &from, mariadb);
     let offset = if from.place.offset > u64::from(u32::MAX) { 4 } else { from.place.offset };
     let request = BinlogStreamRequest::new(replica_id(&config.name))

@@ -7,7 +7,7 @@ use crate::connect::{Answer, Session};
 use crate::error::precondition;
 use crate::server::Flavor;
 use std::collections::BTreeSet;
-use tidelock_endpoint::{EndpointError, ErrorKind, Finding, Severity};
+use tidelock_endpoint::{Case, EndpointError, ErrorKind, Finding, Severity};
 use tidelock_model::TableName;
 
 /// The schemas of `tables`, and the connected one, which holds our own.
@@ -25,8 +25,11 @@ pub(crate) async fn withheld(session: &mut Session, schemas: &BTreeSet<String>) 
     let status = session.server.log_status();
     if let Some(row) = allowed(session, "reading the filters of the binary log", status).await?.first() {
         let list = |name: &str| row.place(name).and_then(|p| row.text(p)).unwrap_or_default();
-        let filters =
-            Filters::new(&list("Binlog_Do_DB"), &list("Binlog_Ignore_DB"), session.server.fold_names);
+        let filters = Filters::new(
+            &list("Binlog_Do_DB"),
+            &list("Binlog_Ignore_DB"),
+            session.server.table_names != Case::Exact,
+        );
         findings.extend(filters.judge(schemas));
     }
     let sql = match session.server.flavor {

@@ -35,9 +35,24 @@ pub(crate) async fn prepare(session: &Session, capture: &str, tables: &[TableNam
     Ok(Prepared { server, created, added, identities, start: start.position() })
 }
 
+/// See `Source::plan`.
+pub(crate) async fn plan(session: &Session, capture: &str, tables: &[TableName]) -> Result<Vec<String>> {
+    let layouts = publishable(session, tables).await?;
+    let mut statements: Vec<String> =
+        publishing(session, capture, tables, &layouts).await?.statement.into_iter().collect();
+    if slot(session, capture).await?.is_none() {
+        statements.push(making_slot(capture));
+    }
+    Ok(statements)
+}
+
+fn making_slot(capture: &str) -> String {
+    format!("SELECT lsn FROM pg_create_logical_replication_slot({}, 'pgoutput')", literal(capture))
+}
+
 /// Waits until all transactions have ended that are open now, in any database of the server.
 async fn make_slot(session: &Session, capture: &str) -> Result<Lsn> {
-    let sql = format!("SELECT lsn FROM pg_create_logical_replication_slot({}, 'pgoutput')", literal(capture));
+    let sql = making_slot(capture);
     let making = session.first("making the replication slot", &sql);
     let row = patiently(making, || {
         tracing::warn!("making the replication slot {capture} waits for open transactions to end; pg_stat_activity tells which (backend_xid)");
@@ -83,6 +98,14 @@ async fn publishable(session: &Session, tables: &[TableName]) -> Result<Vec<Layo
         .hint("`tidelock check` tells the statement that mends each of them"))
 }
 
+/// What brings tables into the publication.
+struct Publishing {
+    /// None: they are there.
+    statement: Option<String>,
+    /// The tables that were not there.
+    added: Vec<TableName>,
+}
+
 /// Returns the tables that were not in the publication.
 async fn publish(
     session: &Session,
@@ -90,19 +113,33 @@ async fn publish(
     tables: &[TableName],
     layouts: &[Layout],
 ) -> Result<Vec<TableName>> {
-    let doing = "making the publication";
+    let Publishing { statement, added } = publishing(session, capture, tables, layouts).await?;
+    if let Some(sql) = statement {
+        patiently(session.run("making the publication", &sql), || {
+            tracing::warn!("adding {} to the publication {capture} waits for transactions that write there; pg_locks tells which", sql_names(&added));
+        })
+        .await?;
+    }
+    Ok(added)
+}
+
+async fn publishing(
+    session: &Session,
+    capture: &str,
+    tables: &[TableName],
+    layouts: &[Layout],
+) -> Result<Publishing> {
     let publication = quoted(capture);
     let there = format!("SELECT 1 FROM pg_publication WHERE pubname = {}", literal(capture));
-    if session.first(doing, &there).await?.is_none() {
+    if session.first("looking for the publication", &there).await?.is_none() {
         let list =
             if tables.is_empty() { String::new() } else { format!(" FOR TABLE {}", sql_names(tables)) };
         let sql = format!("CREATE PUBLICATION {publication}{list} WITH (publish_via_partition_root = true)");
-        session.run(doing, &sql).await?;
-        return Ok(tables.to_vec());
+        return Ok(Publishing { statement: Some(sql), added: tables.to_vec() });
     }
     let missing = unpublished(session, capture, tables).await?;
     if missing.is_empty() {
-        return Ok(missing);
+        return Ok(Publishing { statement: None, added: missing });
     }
     // What a transaction wrote before the table was published is not decoded, even when it commits later: so all that write must have ended.
     let locked = layouts.iter().filter(|l| missing.contains(&l.table.name));
@@ -112,11 +149,7 @@ async fn publish(
         locked.collect::<Vec<_>>().join(", "),
         sql_names(&missing)
     );
-    patiently(session.run(doing, &sql), || {
-        tracing::warn!("adding {} to the publication {capture} waits for transactions that write there; pg_locks tells which", sql_names(&missing));
-    })
-    .await?;
-    Ok(missing)
+    Ok(Publishing { statement: Some(sql), added: missing })
 }
 
 /// Those of `tables` that are not in the publication: new ones, and such as were dropped, renamed or replaced.

@@ -5,7 +5,7 @@ use crate::catalog::{Identity, Layout, Which, describe};
 use crate::config::Config;
 use crate::connect::{OLDEST, Purpose, Session};
 use crate::names::{literal, quoted};
-use tidelock_endpoint::{Ask, CaptureKind, Finding, Inspection, Role, Severity};
+use tidelock_endpoint::{Ask, CaptureKind, Case, Finding, Inspection, Names, Role, Severity};
 
 /// Looks, and changes nothing.
 pub(crate) async fn inspect(config: &Config, ask: &Ask) -> Result<Inspection> {
@@ -43,7 +43,8 @@ pub(crate) async fn inspect(config: &Config, ask: &Ask) -> Result<Inspection> {
     }
     let mut tables: Vec<_> = layouts.iter().map(|l| l.table.clone()).collect();
     tables.sort_by(|a, b| a.name.cmp(&b.name));
-    Ok(Inspection { server: session.server.identity.clone(), tables, findings: findings.list })
+    let names = Names { tables: Case::Exact, columns: Case::Exact };
+    Ok(Inspection { server: session.server.identity.clone(), names, tables, findings: findings.list })
 }
 
 /// What was found. In remedies `CURRENT_USER` stands for the user: whoever runs them is another one.

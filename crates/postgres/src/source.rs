@@ -33,6 +33,10 @@ impl Source for PgSource {
         capture::prepare(&self.session, &self.config.capture, tables).await
     }
 
+    async fn plan(&mut self, tables: &[TableName]) -> Result<Vec<String>> {
+        capture::plan(&self.session, &self.config.capture, tables).await
+    }
+
     async fn forget(&mut self) -> Result<()> {
         for made in capture::made(&self.session, &self.config.capture).await? {
             self.session.run("giving up what was captured", &made.statement).await?;

@@ -8,7 +8,9 @@ use crate::{capture, error};
 use rusqlite::Connection;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use tidelock_endpoint::{Ask, CaptureKind, Finding, Inspection, Result, Role, Severity};
+use tidelock_endpoint::{Ask, CaptureKind, Case, Finding, Inspection, Names, Result, Role, Severity};
+
+const NAMES: Names = Names { tables: Case::Ascii, columns: Case::Ascii };
 
 /// See `Endpoint::inspect`.
 pub async fn inspect(path: &Path, ask: &Ask) -> Result<Inspection> {
@@ -16,7 +18,7 @@ pub async fn inspect(path: &Path, ask: &Ask) -> Result<Inspection> {
     place(path, ask.role, &mut findings);
     if !path.exists() {
         let server = identity::of(path);
-        return Ok(Inspection { server, tables: Vec::new(), findings });
+        return Ok(Inspection { server, names: NAMES, tables: Vec::new(), findings });
     }
     let (ask, path) = (ask.clone(), path.to_owned());
     let session = match Session::open(Open::Existing(path.clone())).await {
@@ -27,7 +29,12 @@ pub async fn inspect(path: &Path, ask: &Ask) -> Result<Inspection> {
                 Finding::new(Severity::Error, e.code, path.display().to_string(), message)
                     .remedy("point the URL at another file"),
             );
-            return Ok(Inspection { server: identity::of(&path), tables: Vec::new(), findings });
+            return Ok(Inspection {
+                server: identity::of(&path),
+                names: NAMES,
+                tables: Vec::new(),
+                findings,
+            });
         }
         Err(e) => return Err(e),
     };
@@ -43,7 +50,8 @@ fn look(db: &Connection, path: &Path, ask: &Ask, mut findings: Vec<Finding>) -> 
     let server = identity::of(path);
     let catalogue::Listed { tables: mut names, others } = catalogue::list(db)?;
     if let Some(asked) = &ask.tables {
-        let wanted = |name: &String| asked.iter().any(|t| t.schema.is_none() && t.name == *name);
+        let wanted =
+            |name: &String| asked.iter().any(|t| t.schema.is_none() && t.name.eq_ignore_ascii_case(name));
         names.retain(wanted);
         for (name, kind) in others.iter().filter(|(name, _)| ask.role == Role::Target && wanted(name)) {
             let kind = if kind == "view" { "view" } else { "virtual table" };
@@ -75,7 +83,7 @@ fn look(db: &Connection, path: &Path, ask: &Ask, mut findings: Vec<Finding>) -> 
         }
         tables.push(Arc::new(found.table));
     }
-    Ok(Inspection { server, tables, findings })
+    Ok(Inspection { server, names: NAMES, tables, findings })
 }
 
 /// Our own fire at a target too: they tell other jobs what was written there.

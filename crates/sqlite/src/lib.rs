@@ -25,6 +25,7 @@ mod inspect;
 mod keys;
 mod load;
 mod names;
+mod plan;
 mod position;
 mod real;
 mod rows;

@@ -4,7 +4,7 @@ use crate::position::Place;
 use crate::session::{Open, Session, set_wal, writing};
 use crate::snapshot::FileSnapshot;
 use crate::stream::FileStream;
-use crate::{capture, catalogue, error, identity, rows};
+use crate::{capture, catalogue, error, identity, plan, rows};
 use async_trait::async_trait;
 use rusqlite::Connection;
 use std::path::{Path, PathBuf};
@@ -50,6 +50,11 @@ impl Source for FileSource {
                 })
             })
             .await
+    }
+
+    async fn plan(&mut self, tables: &[TableName]) -> Result<Vec<String>> {
+        let tables = tables.to_vec();
+        self.session.run(move |db| plan::statements(db, &tables)).await
     }
 
     async fn forget(&mut self) -> Result<()> {

@@ -1,6 +1,7 @@
 //! All jobs of one configuration: what the command line and the service call.
 
 use crate::job::Job;
+use crate::mapping::TableMap;
 use crate::observe::Observer;
 use crate::planning::{self, Planning, Purpose, Report};
 use crate::starting::Unready;
@@ -35,10 +36,39 @@ pub struct Engine {
 pub struct Planned {
     /// The job.
     pub job: String,
+    /// Read from.
+    pub source: String,
     /// Written to.
     pub target: String,
-    /// The statements that a run would execute there.
-    pub statements: Vec<String>,
+    /// What becomes of each table.
+    pub tables: Vec<PlannedTable>,
+    /// The statements that a run would execute at the source.
+    pub at_source: Vec<String>,
+    /// The statements that a run would execute at the target.
+    pub at_target: Vec<String>,
+}
+
+/// What `plan` says of one table.
+#[derive(Clone, Debug, Serialize)]
+pub struct PlannedTable {
+    /// At the source.
+    pub table: String,
+    /// At the target.
+    pub to: String,
+    /// Each column at the source with its name at the target, in the target's order.
+    pub columns: Vec<(String, String)>,
+}
+
+impl PlannedTable {
+    fn of(map: &TableMap) -> PlannedTable {
+        let from = map.columns.iter().map(|place| map.source.columns[*place].name.clone());
+        let to = map.target.columns.iter().map(|c| c.name.clone());
+        PlannedTable {
+            table: map.source.name.to_string(),
+            to: map.target.name.to_string(),
+            columns: from.zip(to).collect(),
+        }
+    }
 }
 
 /// What is known of jobs and journals.
@@ -131,7 +161,7 @@ impl Engine {
         Ok(reports)
     }
 
-    /// What a run would create, touching nothing.
+    /// What a run would create and how tables are mapped, touching nothing.
     pub async fn plan(&self, job: Option<&str>) -> Result<Vec<Planned>> {
         let cancel = CancellationToken::new();
         let mut all = Vec::new();
@@ -141,9 +171,19 @@ impl Engine {
                 let at = SyncError::at(&flow.target);
                 let mut target = context.target.target(&flow.job).await.map_err(&at)?;
                 let tables: Vec<_> = flow.tables.iter().map(|t| t.target.clone()).collect();
-                let statements =
+                let at_target =
                     target.plan(context.source.capabilities().engine, &tables).await.map_err(&at)?;
-                all.push(Planned { job: flow.job.clone(), target: flow.target.clone(), statements });
+                let at = SyncError::at(&flow.source);
+                let mut source = context.source.source(context.capture).await.map_err(&at)?;
+                let at_source = source.plan(&flow.source_tables()).await.map_err(&at)?;
+                all.push(Planned {
+                    job: flow.job.clone(),
+                    source: flow.source.clone(),
+                    target: flow.target.clone(),
+                    tables: flow.tables.iter().map(|t| PlannedTable::of(t)).collect(),
+                    at_source,
+                    at_target,
+                });
             }
         }
         Ok(all)

@@ -158,8 +158,9 @@ pub struct ConflictPolicy {
 
 impl ConflictPolicy {
     /// The version column of a table.
-    pub fn version_for(&self, table: &str) -> Option<&str> {
-        self.tables.get(table).or(self.version.as_ref()).map(String::as_str)
+    pub fn version_for(&self, table: &TableName) -> Option<&str> {
+        let own = self.tables.iter().find(|(name, _)| matches(name, table)).map(|(_, column)| column);
+        own.or(self.version.as_ref()).map(String::as_str)
     }
 }
 

@@ -23,6 +23,7 @@ mod flow;
 mod fold;
 pub mod job;
 mod mapping;
+mod naming;
 pub mod observe;
 mod order;
 mod outdated;
@@ -36,7 +37,7 @@ mod status;
 mod verify;
 
 pub use copy::{Copied, copy};
-pub use engine::{Engine, Planned, Status, SyncOptions};
+pub use engine::{Engine, Planned, PlannedTable, Status, SyncOptions};
 pub use error::{Judgement, Result, SyncError};
 pub use planning::Report;
 pub use status::{FlowStatus, JobStatus};

@@ -15,7 +15,7 @@ pub struct TableMap {
     /// The target's table.
     pub target: Arc<Table>,
     /// For each target column the source column it comes from.
-    columns: Vec<usize>,
+    pub columns: Vec<usize>,
     /// Source and target columns stand in the same order.
     identity: bool,
 }

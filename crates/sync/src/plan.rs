@@ -5,7 +5,8 @@
 
 use crate::job::{ConflictPolicy, TableRule};
 use crate::mapping::TableMap;
-use std::collections::BTreeMap;
+use crate::naming;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use tidelock_endpoint::{Endpoint, Finding, Inspection, Severity, Verdict};
 use tidelock_model::{Column, ColumnDefault, ForeignKey, Index, Table, TableName};
@@ -100,7 +101,7 @@ pub fn plan(
 ) -> (Flow, Vec<Finding>) {
     let mut findings = Vec::new();
     if source.inspection.server.id == target.inspection.server.id
-        && rules.iter().any(|(t, r)| target_name(t, r, source, target) == t.name)
+        && rules.iter().any(|(t, r)| naming::of_table(t, r, source, target) == t.name)
     {
         let message = format!(
             "{} and {} look like one and the same database: a table cannot be kept in step with itself",
@@ -109,18 +110,9 @@ pub fn plan(
         );
         findings.push(Finding::new(Severity::Warning, "TL-PLAN-SAME-DATABASE", job, message));
     }
-    let mut names: BTreeMap<TableName, TableName> = BTreeMap::new();
-    for (table, rule) in rules {
-        let to = target_name(table, rule, source, target);
-        if let Some(other) = names.insert(to.clone(), table.name.clone()) {
-            let message =
-                format!("{other} and {} would both become {to} at {}", table.name, target.endpoint.name());
-            let finding = Finding::new(Severity::Error, "TL-PLAN-SAME-NAME", to.to_string(), message);
-            findings.push(finding.remedy("give one of them another name with `to:` in the job's tables"));
-        }
-    }
+    findings.extend(naming::same_tables(rules, source, target));
     let renamed: BTreeMap<TableName, (TableName, &TableRule)> =
-        rules.iter().map(|(t, r)| (t.name.clone(), (target_name(t, r, source, target), r))).collect();
+        rules.iter().map(|(t, r)| (t.name.clone(), (naming::of_table(t, r, source, target), r))).collect();
     let tables: Vec<Arc<TableMap>> = rules
         .iter()
         .filter_map(|(table, rule)| map_table(table, rule, &renamed, source, target, &mut findings))
@@ -137,15 +129,6 @@ pub fn plan(
         two_way,
     };
     (flow, findings)
-}
-
-/// Engines of one kind keep schemas apart; between different ones a table of another schema keeps only its name.
-fn target_name(table: &Table, rule: &TableRule, source: Side<'_>, target: Side<'_>) -> TableName {
-    if let Some(to) = &rule.to {
-        return TableName::new(to);
-    }
-    let same_engine = source.endpoint.capabilities().engine == target.endpoint.capabilities().engine;
-    if same_engine { table.name.clone() } else { TableName::new(&table.name.name) }
 }
 
 fn map_table(
@@ -186,7 +169,7 @@ fn map_table(
     let mut columns = Vec::with_capacity(places.len());
     for place in &places {
         let from = &read.columns[*place];
-        let name = rule.target_column(&from.name);
+        let name = naming::of_column(rule.target_column(&from.name), existing.map(|t| &**t), target);
         let there = existing.and_then(|t| t.columns.iter().find(|c| c.name == name));
         if let (Some(existing), None) = (existing, there) {
             findings.push(missing_column(existing, &name, &subject, target));
@@ -229,6 +212,7 @@ fn map_table(
             .collect(),
         columns,
     };
+    findings.extend(naming::same_columns(&mapped, &subject, target));
     if let Some(existing) = existing {
         compare_existing(&mapped, existing, target, findings);
     }
@@ -368,7 +352,16 @@ fn two_way(
 ) -> TwoWay {
     let mut version = BTreeMap::new();
     for map in tables {
-        let column = policy.version_for(&map.source.name.name);
+        let columns = |t: &Table| t.columns.iter().map(|c| c.name.clone()).collect::<BTreeSet<_>>();
+        if map.source.name != map.target.name || columns(&map.source) != columns(&map.target) {
+            let message = format!(
+                "{source} and the other side call it or its columns differently ({}); a two-way job needs the same names on both sides",
+                map.target.name
+            );
+            let subject = map.source.name.to_string();
+            findings.push(Finding::new(Severity::Error, "TL-PLAN-TWO-WAY-NAMES", subject, message));
+        }
+        let column = policy.version_for(&map.source.name);
         match column.and_then(|c| map.target.column(c)) {
             Some(place) => {
                 version.insert(map.target.name.clone(), place);

@@ -20,8 +20,10 @@ pub struct Report {
     pub source: String,
     /// Written to.
     pub target: String,
-    /// How the source is read, and why.
-    pub capture: String,
+    /// How the source is read.
+    pub capture: CaptureKind,
+    /// Whether the configuration asks for that; else it is the best that the engine offers.
+    pub capture_asked: bool,
     /// The tables that would flow.
     pub tables: Vec<String>,
     /// Everything found, at either end and between them.
@@ -89,7 +91,8 @@ pub async fn direction(
         job: job.name.clone(),
         source: source.name().to_owned(),
         target: target.name().to_owned(),
-        capture: capture_text(&**source, job.capture, capture),
+        capture,
+        capture_asked: job.capture.is_some(),
         tables: rules.iter().map(|(t, _)| t.name.to_string()).collect(),
         findings,
     };
@@ -127,15 +130,6 @@ async fn inspect(endpoint: &Arc<dyn Endpoint>, ask: Ask) -> Result<Inspection> {
 fn capture_of(endpoint: &dyn Endpoint, asked: Option<CaptureKind>) -> CaptureKind {
     let best = endpoint.capabilities().captures.first().copied();
     asked.or(best).unwrap_or(CaptureKind::Log)
-}
-
-fn capture_text(endpoint: &dyn Endpoint, asked: Option<CaptureKind>, taken: CaptureKind) -> String {
-    let name = match taken {
-        CaptureKind::Log => "log",
-        CaptureKind::Trigger => "trigger",
-    };
-    let why = if asked.is_some() { "as configured" } else { "the best that it offers" };
-    format!("{name} ({why}, {})", endpoint.capabilities().engine)
 }
 
 type Selected = Vec<(Arc<tidelock_model::Table>, crate::job::TableRule)>;

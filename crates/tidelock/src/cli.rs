@@ -32,7 +32,7 @@ pub struct Global {
     /// Print JSON, one object a line, for machines
     #[arg(long, global = true)]
     pub json: bool,
-    /// Log more to standard error; twice: everything (RUST_LOG says it in detail)
+    /// Log more to standard error: -vv in detail, -vvv everything (RUST_LOG says it exactly)
     #[arg(short, long, action = clap::ArgAction::Count, global = true)]
     pub verbose: u8,
 }
@@ -87,7 +87,7 @@ pub struct CopyArgs {
     #[arg(value_name = "TO_URL")]
     pub to: String,
     /// Only these tables, by name or pattern (`*`, `?`), separated by commas
-    #[arg(long, value_name = "TABLES", value_delimiter = ',', num_args = 1..)]
+    #[arg(long, value_name = "TABLES", value_delimiter = ',')]
     pub tables: Vec<String>,
 }
 

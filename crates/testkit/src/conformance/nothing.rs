@@ -6,8 +6,9 @@ use async_trait::async_trait;
 use std::cmp::Ordering;
 use std::sync::Arc;
 use tidelock_endpoint::{
-    Applied, Ask, Capabilities, CaptureKind, Checkpoint, Cleanup, Coverage, Delta, Endpoint, EndpointConfig,
-    EndpointError, ErrorKind, Inspection, Loader, Result, ServerIdentity, Source, Target, Verdict, WriteMode,
+    Applied, Ask, Capabilities, CaptureKind, Case, Checkpoint, Cleanup, Coverage, Delta, Endpoint,
+    EndpointConfig, EndpointError, ErrorKind, Inspection, Loader, Names, Result, ServerIdentity, Source,
+    Target, Verdict, WriteMode,
 };
 use tidelock_model::{Column, Position, Rows, Table, Type};
 
@@ -83,7 +84,8 @@ impl Endpoint for SaysYes {
         };
         let server = ServerIdentity { product: "nothing".into(), version: "1".into(), id: "1".into() };
         let tables = ask.tables.iter().flatten().map(table).collect();
-        Ok(Inspection { server, tables, findings: Vec::new() })
+        let names = Names { tables: Case::Exact, columns: Case::Exact };
+        Ok(Inspection { server, names, tables, findings: Vec::new() })
     }
     async fn source(&self, _: CaptureKind) -> Result<Box<dyn Source>> {
         no()

@@ -24,7 +24,7 @@ pub async fn run(args: &CopyArgs, ui: Ui, cancel: &CancellationToken) -> Result<
     watcher.finish();
     let copied = copied.map_err(|error| match error {
         SyncError::Cancelled => {
-            let message = "stopped before it was done; what was copied stays, and the same command goes on with the rest";
+            let message = "stopped before it was done; what was copied stays, and the same command copies everything again, row by row over what is there";
             SyncError::stopped("TL-SYNC-STOPPED", message)
         }
         other => other,

@@ -130,10 +130,20 @@ pub fn two_way_tables(tables: &TableSelection, at: &Path, judge: &mut Judge<'_>)
     let TableSelection::Only(rules) = tables else { return };
     for (place, rule) in rules.iter().enumerate() {
         let here = at.key("tables").item(place);
-        for (key, given) in [("to", rule.to.is_some()), ("rename", !rule.rename.is_empty())] {
+        let given = [
+            ("to", rule.to.is_some()),
+            ("rename", !rule.rename.is_empty()),
+            ("columns", rule.columns != ColumnSelection::All),
+        ];
+        for (key, given) in given {
             if given {
                 let message = format!("`{key}` in a two-way job is not supported in this version");
-                judge.refuse("TL-CFG-LATER", &here.key(key), message, "the same names on both sides");
+                judge.refuse(
+                    "TL-CFG-LATER",
+                    &here.key(key),
+                    message,
+                    "the same names and columns on both sides",
+                );
             }
         }
     }

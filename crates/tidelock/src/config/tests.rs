@@ -1,5 +1,6 @@
 use super::*;
 use tidelock_endpoint::{CaptureKind, TlsMode};
+use tidelock_model::TableName;
 use tidelock_sync::job::{ColumnSelection, Route, TableSelection};
 
 const VARIABLES: &[(&str, &str)] =
@@ -71,7 +72,7 @@ jobs:
     assert_eq!(two.route, Route::Between("shop".into(), "crm".into()));
     let policy = two.conflicts.as_ref().unwrap();
     assert_eq!(policy.priority, ["crm", "shop"]);
-    assert_eq!(policy.version_for("orders"), Some("changed"));
+    assert_eq!(policy.version_for(&TableName::new("orders")), Some("changed"));
 }
 
 #[test]

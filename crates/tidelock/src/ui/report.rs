@@ -4,8 +4,8 @@ use super::Colours;
 use super::text;
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use tidelock_endpoint::{Cleanup, Finding, Severity};
-use tidelock_sync::{Copied, FlowStatus, JobStatus, Planned, Report, Status, TableReport};
+use tidelock_endpoint::{CaptureKind, Cleanup, Finding, Severity};
+use tidelock_sync::{Copied, FlowStatus, JobStatus, Planned, PlannedTable, Report, Status, TableReport};
 
 /// One finding: what it weighs, what it is about, what was found; the statement that mends it stands below.
 pub fn finding(finding: &Finding, colours: Colours) -> String {
@@ -22,12 +22,22 @@ pub fn finding(finding: &Finding, colours: Colours) -> String {
     text
 }
 
+/// How the source is read, and why.
+pub fn capture(report: &Report) -> String {
+    let name = match report.capture {
+        CaptureKind::Log => "log",
+        CaptureKind::Trigger => "trigger",
+    };
+    let why = if report.capture_asked { "as configured" } else { "the best that the engine offers" };
+    format!("{name} ({why})")
+}
+
 /// What `check` found for one direction of a job.
 pub fn check(report: &Report, colours: Colours) -> String {
     let head = format!("{}: {} → {}", report.job, report.source, report.target);
     let mut lines = vec![
         colours.bold(&head),
-        format!("  capture: {}", report.capture),
+        format!("  capture: {}", capture(report)),
         format!("  tables:  {}", tables(&report.tables)),
     ];
     lines.extend(report.findings.iter().map(|f| finding(f, colours)));
@@ -51,22 +61,34 @@ fn tables(names: &[String]) -> String {
 /// What `plan` found.
 pub fn plan(planned: &[Planned], colours: Colours) -> String {
     let each = planned.iter().map(|p| {
-        let head = colours.bold(&format!("-- {} at {}", p.job, p.target));
-        match p.statements.is_empty() {
-            true => format!("{head}\n-- nothing to create"),
-            false => {
-                let statements: Vec<String> =
-                    p.statements.iter().map(|s| format!("{};", s.trim_end().trim_end_matches(';'))).collect();
-                format!("{head}\n{}", statements.join("\n"))
+        let mut lines = vec![colours.bold(&format!("-- {}: {} → {}", p.job, p.source, p.target))];
+        lines.extend(p.tables.iter().map(mapping));
+        for (endpoint, statements) in [(&p.source, &p.at_source), (&p.target, &p.at_target)] {
+            lines.push(colours.bold(&format!("-- at {endpoint}")));
+            match statements.is_empty() {
+                true => lines.push("-- nothing to create".to_owned()),
+                false => lines
+                    .extend(statements.iter().map(|s| format!("{};", s.trim_end().trim_end_matches(';')))),
             }
         }
+        lines.join("\n")
     });
     each.collect::<Vec<_>>().join("\n\n")
 }
 
+/// A table with what is called otherwise at the target.
+fn mapping(table: &PlannedTable) -> String {
+    let to = if table.to == table.table { String::new() } else { format!(" → {}", table.to) };
+    let renamed = table.columns.iter().filter(|(from, to)| from != to);
+    let renamed: Vec<String> = renamed.map(|(from, to)| format!("{from} → {to}")).collect();
+    let renamed =
+        if renamed.is_empty() { String::new() } else { format!(", of which {}", renamed.join(", ")) };
+    format!("-- {}{to}: {}{renamed}", table.table, text::count(table.columns.len() as u64, "column"))
+}
+
 /// What `verify` found.
 pub fn verify(tables: &[TableReport], colours: Colours) -> String {
-    let head = ["table", "equal", "different", "missing", "extra"].map(str::to_owned).to_vec();
+    let head = ["table", "matched", "different", "missing", "extra"].map(str::to_owned).to_vec();
     let rows = tables.iter().map(|t| {
         let counts = [t.matched, t.different, t.missing, t.extra].map(text::number);
         std::iter::once(t.table.clone()).chain(counts).collect::<Vec<_>>()

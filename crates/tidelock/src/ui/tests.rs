@@ -2,7 +2,7 @@ use super::progress::Progress;
 use super::*;
 use std::time::{Duration, Instant};
 use tidelock_endpoint::{Cleanup, EndpointError, ErrorKind, Finding, Severity};
-use tidelock_sync::{FlowStatus, JobStatus, Planned, Report, Status, SyncError, TableReport};
+use tidelock_sync::{FlowStatus, JobStatus, Planned, PlannedTable, Report, Status, SyncError, TableReport};
 
 fn plain() -> Colours {
     Colours::default()
@@ -32,7 +32,8 @@ fn check_is_read_calmly() {
         job: "shop-to-crm".into(),
         source: "shop".into(),
         target: "crm".into(),
-        capture: "log (the best that it offers, postgres)".into(),
+        capture: tidelock_endpoint::CaptureKind::Log,
+        capture_asked: false,
         tables: vec!["users".into(), "orders".into()],
         findings: vec![
             Finding::new(Severity::Error, "TL-PG-WAL-LEVEL", "wal_level", "is replica; logical is needed")
@@ -42,7 +43,7 @@ fn check_is_read_calmly() {
     };
     insta::assert_snapshot!(super::report::check(&report, plain()), @r#"
     shop-to-crm: shop → crm
-      capture: log (the best that it offers, postgres)
+      capture: log (the best that the engine offers)
       tables:  2: users, orders
       error    wal_level: is replica; logical is needed (TL-PG-WAL-LEVEL)
                  ALTER SYSTEM SET wal_level = logical;
@@ -54,20 +55,44 @@ fn check_is_read_calmly() {
 
 #[test]
 fn a_plan_can_be_run_as_it_stands() {
+    let same = |names: &[&str]| names.iter().map(|n| (n.to_string(), n.to_string())).collect::<Vec<_>>();
+    let mut columns = same(&["id", "name"]);
+    columns[1].1 = "title".into();
     let planned = [
         Planned {
             job: "a".into(),
+            source: "shop".into(),
             target: "crm".into(),
-            statements: vec!["CREATE TABLE t (id INT)".into(), "CREATE INDEX i ON t (id);".into()],
+            tables: vec![
+                PlannedTable { table: "t".into(), to: "t".into(), columns: same(&["id"]) },
+                PlannedTable { table: "u".into(), to: "v".into(), columns },
+            ],
+            at_source: vec![],
+            at_target: vec!["CREATE TABLE t (id INT)".into(), "CREATE INDEX i ON t (id);".into()],
         },
-        Planned { job: "b".into(), target: "crm".into(), statements: vec![] },
+        Planned {
+            job: "b".into(),
+            source: "shop".into(),
+            target: "crm".into(),
+            tables: vec![],
+            at_source: vec!["CREATE PUBLICATION p".into()],
+            at_target: vec![],
+        },
     ];
     insta::assert_snapshot!(super::report::plan(&planned, plain()), @r#"
-    -- a at crm
+    -- a: shop → crm
+    -- t: 1 column
+    -- u → v: 2 columns, of which name → title
+    -- at shop
+    -- nothing to create
+    -- at crm
     CREATE TABLE t (id INT);
     CREATE INDEX i ON t (id);
 
-    -- b at crm
+    -- b: shop → crm
+    -- at shop
+    CREATE PUBLICATION p;
+    -- at crm
     -- nothing to create
     "#);
 }
@@ -86,16 +111,16 @@ fn a_comparison_tells_what_differs() {
         },
     ];
     insta::assert_snapshot!(super::report::verify(&tables, plain()), @r#"
-    table   equal  different  missing  extra
-    users   1,200          0        0      0
-    orders     99          1        1      0
+    table   matched  different  missing  extra
+    users     1,200          0        0      0
+    orders       99          1        1      0
       orders: different id=7 (amount)
       orders: missing id=8
     both sides differ in 2 rows
     "#);
     insta::assert_snapshot!(super::report::verify(&tables[..1], plain()), @r#"
-    table  equal  different  missing  extra
-    users  1,200          0        0      0
+    table  matched  different  missing  extra
+    users    1,200          0        0      0
     both sides are equal: 1,200 rows in 1 table
     "#);
 }

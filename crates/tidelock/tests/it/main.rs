@@ -7,6 +7,7 @@ mod command_line;
 mod configuration;
 mod following;
 mod hazards;
+mod naming;
 mod service;
 mod sides;
 mod sqlite;

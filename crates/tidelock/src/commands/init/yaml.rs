@@ -23,7 +23,7 @@ pub fn write(from: &Side, to: &Side, report: &Report) -> String {
     }
     out += &format!("\njobs:\n  {}:\n    source: {}\n    target: {}\n", report.job, from.name, to.name);
     out += &tables(from, to, report);
-    out += &format!("    # Changes are read by: {}.\n\n", comment(&report.capture));
+    out += &format!("    # Changes are read by: {}.\n\n", crate::ui::report::capture(report));
     out += "    # Most rows applied together.\n    # batch_size: 1000\n";
     let general = report.findings.iter().filter(|f| table_of(f, from).is_none());
     let general: Vec<String> = general.map(|f| remark(f, "    ")).collect();

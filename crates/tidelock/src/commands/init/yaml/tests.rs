@@ -2,7 +2,7 @@ use super::*;
 use crate::commands::init::url::SafeUrl;
 use crate::config::Config;
 use std::sync::Arc;
-use tidelock_endpoint::{Inspection, ServerIdentity};
+use tidelock_endpoint::{Case, Inspection, Names, ServerIdentity};
 use tidelock_model::{Column, Table, TableName, Type};
 
 fn table(name: &str, key: bool) -> Arc<Table> {
@@ -14,7 +14,8 @@ fn table(name: &str, key: bool) -> Arc<Table> {
 
 fn side(name: &str, url: &str, tables: Vec<Arc<Table>>) -> Side {
     let server = ServerIdentity { product: "PostgreSQL".into(), version: "15.4\n".into(), id: "1".into() };
-    let found = Inspection { server, tables, findings: vec![] };
+    let names = Names { tables: Case::Exact, columns: Case::Exact };
+    let found = Inspection { server, names, tables, findings: vec![] };
     Side { name: name.into(), url: SafeUrl::of(url, name), found }
 }
 
@@ -23,7 +24,8 @@ fn report(findings: Vec<Finding>) -> Report {
         job: "shop-to-crm".into(),
         source: "shop".into(),
         target: "crm".into(),
-        capture: "log (the best that it offers, postgres)".into(),
+        capture: tidelock_endpoint::CaptureKind::Log,
+        capture_asked: false,
         tables: vec![],
         findings,
     }
