@@ -11,7 +11,8 @@ use std::collections::HashMap;
 use tidelock_endpoint::{Delta, EndpointError, ErrorKind, Target};
 use tidelock_model::{Image, ImageWriter, Rows, RowsWriter, Slot, Table, Value, canonical_hash};
 
-/// A conflict and what was done, for the log. Written once the transaction is durable.
+/// A conflict that the incoming change lost, for the log. Written once the transaction is durable. The other end sees the same conflict and overwrites what
+/// is told here, so that it is recorded at one end only.
 #[derive(Clone, Debug)]
 pub struct Decided {
     /// The target's table.
@@ -22,8 +23,6 @@ pub struct Decided {
     pub conflict: Conflict,
     /// What decided.
     pub rule: Rule,
-    /// The incoming change won.
-    pub incoming_won: bool,
     /// The incoming row, as text; none for a delete.
     pub incoming: Option<String>,
     /// The row at the target, as text; none where it was gone.
@@ -135,32 +134,25 @@ fn choose(
         after: after.map(|a| value(a, version).map(|v| v.unwrap_or(Value::Null))).transpose()?,
     };
     let current = here.map(|h| value(h, version).map(|v| v.unwrap_or(Value::Null))).transpose()?;
-    let mut log = |conflict, rule, incoming_won| -> Result<()> {
-        decisions.conflicts.push(Decided {
-            table: map.target.name.to_string(),
-            key: key_text(map, fold.image(&entry.key))?,
-            conflict,
-            rule,
-            incoming_won,
-            incoming: after.map(|i| row_text(map, i)).transpose()?,
-            current: here.map(|i| row_text(map, i)).transpose()?,
-        });
-        Ok(())
-    };
     match resolve(&incoming, current, policy.source_first) {
         Resolution::Nothing => return Ok(Choice::Drop),
         Resolution::Current(conflict, rule) => {
-            log(conflict, rule, false)?;
+            decisions.conflicts.push(Decided {
+                table: map.target.name.to_string(),
+                key: key_text(map, fold.image(&entry.key))?,
+                conflict,
+                rule,
+                incoming: after.map(|i| row_text(map, i)).transpose()?,
+                current: here.map(|i| row_text(map, i)).transpose()?,
+            });
             return Ok(Choice::Drop);
         }
-        Resolution::Incoming(conflict, rule) => log(conflict, rule, true)?,
         Resolution::AskSource => {
-            let incoming = after.map(|row| row_text(map, row)).transpose()?.unwrap_or_default();
             let key = key_only(&map.target, fold.image(&entry.key))?;
-            decisions.unsettled.push(Unsettled { table: map.target.name.clone(), key, incoming });
+            decisions.unsettled.push(Unsettled { table: map.target.name.clone(), key });
             return Ok(Choice::Drop);
         }
-        Resolution::Apply => {}
+        Resolution::Incoming(..) | Resolution::Apply => {}
     }
     Ok(if here.is_none() { Choice::Insert } else { Choice::Write })
 }

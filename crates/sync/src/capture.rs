@@ -127,9 +127,14 @@ impl Capture {
             position,
             sequence: tail.sequence,
         });
+        self.works();
+        self.follow(&mut *stream, cancel, attempt).await
+    }
+
+    /// Whatever was told before is over.
+    fn works(&self) {
         let endpoint = self.endpoint.name().to_owned();
         self.observer.event(&Event::Capture { endpoint, error: None, milliseconds: None });
-        self.follow(&mut *stream, cancel, attempt).await
     }
 
     fn part(&self) -> Part<'_> {
@@ -219,7 +224,12 @@ impl Capture {
                 Err(full @ JournalError::Full { .. }) => {
                     pause(self.part(), full.into(), &mut attempt, &*self.observer, cancel).await?;
                 }
-                other => return Ok(other?),
+                other => {
+                    if attempt > 0 {
+                        self.works();
+                    }
+                    return Ok(other?);
+                }
             }
         }
     }

@@ -29,7 +29,10 @@ pub struct JobState {
     /// Indexes and foreign keys are still to be made, once the stream is past every view: rows of several views need not agree with each other.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unfinished: bool,
-    /// Two-way: rows that the source changed and that are gone at the target.
+    /// Where the source stood when the job went over to this journal, which begins before it: nothing up to here is applied again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub skip_to: Option<Position>,
+    /// Two-way: rows that the source changed and that are gone at the target, each once.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unsettled: Vec<Unsettled>,
 }
@@ -47,14 +50,30 @@ pub struct CopiedTable {
 }
 
 /// A row that the source changed and that is gone at the target: the source decides what becomes of it, see `deliver::settle`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Unsettled {
     /// The target's table.
     pub table: TableName,
     /// An image of the target's row of which only the key's slots are read.
+    #[serde(with = "hex")]
     pub key: Box<[u8]>,
-    /// The row as it came, as text, for the log.
-    pub incoming: String,
+}
+
+/// Octets as text.
+mod hex {
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    pub fn serialize<S: Serializer>(octets: &[u8], to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(&octets.iter().map(|o| format!("{o:02x}")).collect::<String>())
+    }
+
+    pub fn deserialize<'d, D: Deserializer<'d>>(from: D) -> Result<Box<[u8]>, D::Error> {
+        let text = String::deserialize(from)?;
+        let octet = |pair: &[u8]| std::str::from_utf8(pair).ok().and_then(|p| u8::from_str_radix(p, 16).ok());
+        let octets: Option<Box<[u8]>> =
+            text.as_bytes().chunks(2).map(|p| octet(p).filter(|_| p.len() == 2)).collect();
+        octets.ok_or_else(|| D::Error::custom("an octet of a key is not two hexadecimal digits"))
+    }
 }
 
 /// A [`ServerIdentity`] as it is stored.

@@ -5,13 +5,10 @@ use crate::observe::Event;
 use tidelock_journal::{Conflict, StateStore};
 
 /// Writes conflicts into the log and tells whoever watches.
-///
-/// A conflict is seen at both ends. It is recorded where the incoming change loses, which is exactly one of them; the winning end only overwrites what
-/// the other end's log already tells.
 pub fn record(context: &FlowContext, log: &StateStore, decided: &[Decided]) -> Result<()> {
     let flow = &context.flow;
-    let lost = || decided.iter().filter(|d| !d.incoming_won);
-    let entries: Vec<Conflict> = lost()
+    let entries: Vec<Conflict> = decided
+        .iter()
         .map(|d| Conflict {
             id: 0,
             time: now_micros(),
@@ -28,7 +25,7 @@ pub fn record(context: &FlowContext, log: &StateStore, decided: &[Decided]) -> R
         return Ok(());
     }
     log.add_conflicts(&entries)?;
-    for d in lost() {
+    for d in decided {
         context.observer.event(&Event::Conflict {
             job: flow.job.clone(),
             table: d.table.clone(),

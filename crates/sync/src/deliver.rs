@@ -10,7 +10,7 @@ pub mod settle;
 
 use crate::apply::{Decisions, apply};
 use crate::capture::Reached;
-use crate::checkpoint::{JobState, STREAM_LANE, encode};
+use crate::checkpoint::{JobState, STREAM_LANE, Unsettled, encode};
 use crate::context::{FlowContext, now_micros};
 use crate::observe::Event;
 use crate::{Result, SyncError};
@@ -18,7 +18,7 @@ use assemble::{Assembler, Covers, Skip, Step};
 use futures_util::FutureExt;
 use settle::{Arrived, Asked, Opposite};
 use std::cmp::Ordering;
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::time::{Duration, Instant};
 use tidelock_endpoint::{Endpoint, Target};
 use tidelock_journal::{Journal, JournalError, Reader, Segment, StateStore};
@@ -75,6 +75,8 @@ pub struct Delivery<'a> {
     open: bool,
     decisions: Decisions,
     asked: Option<Asked>,
+    /// The rows of the state that are unsettled.
+    unsettled: HashSet<Unsettled>,
     /// When the last commit was done.
     written: Instant,
     /// Changes come thick and fast, as the last commit tells.
@@ -104,6 +106,7 @@ impl<'a> Delivery<'a> {
         state: JobState,
         delivered: &'a watch::Sender<Option<Arrived>>,
     ) -> Self {
+        let unsettled = state.unsettled.iter().cloned().collect();
         Delivery {
             context,
             journal,
@@ -118,14 +121,15 @@ impl<'a> Delivery<'a> {
             open: false,
             decisions: Decisions::default(),
             asked: None,
+            unsettled,
             written: Instant::now(),
             crowded: false,
             gathering: None,
         }
     }
 
-    /// Delivers until asked to stop, then writes down where it is. `skip_to`: the journal begins before the place where the job stands.
-    pub async fn run(mut self, skip_to: Option<Position>) -> Result<()> {
+    /// Delivers until asked to stop, then writes down where it is.
+    pub async fn run(mut self) -> Result<()> {
         let source = self.context.source.clone();
         let name = self.context.flow.source.clone();
         let covers = move |mark: &Position, at: &str| source.covers(mark, at).map_err(SyncError::at(&name));
@@ -143,7 +147,7 @@ impl<'a> Delivery<'a> {
         }
         assembler.set_marks(self.state.marks.clone());
         let (source, name) = (self.context.source.clone(), flow.source.clone());
-        assembler.skip_to(skip_to.map(|to| {
+        assembler.skip_to(self.state.skip_to.clone().map(|to| {
             let place = to.clone();
             let compare = move |p: &Position| source.compare(p, &place).map_err(SyncError::at(&name));
             Skip { to, compare: Box::new(compare) }
@@ -221,14 +225,13 @@ impl<'a> Delivery<'a> {
     /// A transaction begins that the segment does not end. Unless its end is near, what came before does not wait for it: the journal may have no room for the
     /// end until that is confirmed.
     async fn before_open(&mut self, assembler: &mut Assembler) -> Result<()> {
-        if self.ends_soon().await {
+        let pending = assembler.is_pending();
+        if !pending && self.state.sequence == assembler.sequence || self.ends_soon().await {
             Ok(())
-        } else if assembler.is_pending() {
+        } else if pending {
             self.commit(assembler).await
-        } else if self.state.sequence < assembler.sequence {
-            self.checkpoint(assembler).await
         } else {
-            Ok(())
+            self.checkpoint(assembler).await
         }
     }
 
@@ -303,6 +306,7 @@ impl<'a> Delivery<'a> {
         Ok(())
     }
 
+    /// Only between transactions.
     async fn commit(&mut self, assembler: &mut Assembler) -> Result<()> {
         let changes = assembler.changes();
         let before = self.written;
@@ -314,7 +318,7 @@ impl<'a> Delivery<'a> {
         self.crowded = changes as f64 * GATHER.as_secs_f64() >= CROWD as f64 * took;
         self.gathering = None;
         assembler.committed();
-        if !assembler.is_inside() { self.arrived(assembler).await } else { Ok(()) }
+        self.arrived(assembler).await
     }
 
     /// Writes down a place that was reached without anything to apply.
@@ -349,11 +353,13 @@ impl<'a> Delivery<'a> {
     async fn write_checkpoint(&mut self, assembler: &Assembler) -> Result<()> {
         durable(self.journal, assembler.sequence).await?;
         self.state.sequence = assembler.sequence;
+        self.state.skip_to = assembler.skips_to().cloned();
         if let Some(position) = &assembler.position {
             self.state.position = position.clone();
         }
         self.state.marks = assembler.marks().to_vec();
-        self.state.unsettled.append(&mut self.decisions.unsettled);
+        let new = self.decisions.unsettled.drain(..).filter(|u| self.unsettled.insert(u.clone()));
+        self.state.unsettled.extend(new);
         let flow = &self.context.flow;
         let checkpoint = encode(&flow.job, STREAM_LANE, &self.state);
         self.target.commit(&checkpoint, &[]).await.map_err(SyncError::at(&flow.target))?;

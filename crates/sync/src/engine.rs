@@ -197,48 +197,9 @@ impl Engine {
         cancel: &CancellationToken,
     ) -> Result<()> {
         let jobs = self.select(job)?;
-        let (running, _) = self.start(&jobs, options, Unready::Refused, cancel).await?;
+        let lock = self.lock()?;
+        let (running, _) = self.start(&jobs, options, Unready::Refused, &lock, cancel).await?;
         running.finish_at_head(cancel).await
-    }
-
-    /// Runs all jobs until asked to stop, or until none can go on; then the first error is returned. A job whose endpoint is away at the start joins
-    /// the others when it answers: they are stopped cleanly for that moment.
-    pub async fn run(&self, cancel: &CancellationToken) -> Result<()> {
-        let (jobs, options) = (self.select(None)?, SyncOptions::default());
-        let (mut unready, mut attempt) = (Unready::LeftOut, 0);
-        loop {
-            let (running, away) = self.start(&jobs, &options, unready, cancel).await?;
-            if away.is_empty() {
-                return running.until_stopped().await;
-            }
-            let (stop, observer) = (running.stop.clone(), running.observer.clone());
-            let idle = running.flows.is_empty();
-            let mut working = std::pin::pin!(async {
-                if idle {
-                    running.stop.cancelled().await;
-                }
-                running.until_stopped().await
-            });
-            let mut answers = std::pin::pin!(self.until_one_answers(away, &mut attempt, &*observer, cancel));
-            let (ended, answered) = tokio::select! {
-                biased;
-                // Where all that worked has failed, there is still the one that is waited for.
-                ended = &mut working => (ended, answers.await),
-                answered = &mut answers => {
-                    if idle || answered.is_ok() {
-                        stop.cancel();
-                    }
-                    (working.await, answered)
-                }
-            };
-            match answered {
-                Err(refused) if !cancel.is_cancelled() => return ended.and(Err(refused)),
-                Ok(()) if !cancel.is_cancelled() => {}
-                _ => return ended,
-            }
-            // What failed meanwhile was told, and is told again by the new start.
-            unready = Unready::Told;
-        }
     }
 
     /// Compares both sides of a job; those of a two-way job once, seen from the first endpoint. What differs is read again `rechecks` times.

@@ -78,7 +78,7 @@ impl FlowRun {
         let mut target = context.target.target(&context.flow.job).await.map_err(&at)?;
         let progress = Progress::read(&target.checkpoints().await.map_err(&at)?)?;
         let since = Since::read(&self.state, &context.flow.source, &self.journal)?;
-        let (mut state, skip_to, after) = self.place(progress.stream.as_ref(), &since)?;
+        let (mut state, after) = self.place(progress.stream.as_ref(), &since)?;
         self.keep_copied(&mut state);
         self.still_there(&state).await?;
         let engine = context.source.capabilities().engine;
@@ -105,7 +105,7 @@ impl FlowRun {
         let mut delivery =
             Delivery::new(context, &self.journal, reader, &self.state, target, state, &self.delivered);
         (delivery.finish, delivery.opposite) = (finish, self.opposite.clone());
-        delivery.run(skip_to).await
+        delivery.run().await
     }
 
     /// The place behind which the target is as the source once was: every view that the copy was read from is older. Capture may be far from it still, and
@@ -167,8 +167,8 @@ impl FlowRun {
         reached.wait_for(|r| r.ready).await.map(drop).map_err(|_| SyncError::Cancelled)
     }
 
-    /// Where delivery begins: the state, the position to pass over, and the journal's sequence to read behind.
-    fn place(&self, stream: Option<&JobState>, since: &Since) -> Result<(JobState, Option<Position>, u64)> {
+    /// Where delivery begins: the state, and the journal's sequence to read behind.
+    fn place(&self, stream: Option<&JobState>, since: &Since) -> Result<(JobState, u64)> {
         let context = &self.context;
         let reached = self.reached.borrow().clone();
         let status = self.journal.status();
@@ -188,11 +188,12 @@ impl FlowRun {
             copied: vec![],
             marks: vec![],
             unfinished: false,
+            skip_to: None,
             unsettled: vec![],
         };
-        let Some(state) = stream else { return Ok((fresh(), None, after)) };
+        let Some(state) = stream else { return Ok((fresh(), after)) };
         if self.wants_everything_again() {
-            return Ok((fresh(), None, after));
+            return Ok((fresh(), after));
         }
         let (job, source) = (&context.flow.job, &context.flow.source);
         if let Some(reason) = outdated::reason(&self.state, job, &context.flow.target)? {
@@ -207,11 +208,11 @@ impl FlowRun {
                 outdated::mark(&self.state, job, &context.flow.target, &reason)?;
                 return Err(outdated::refused(job, source, &reason));
             }
-            return Ok((state.clone(), None, state.sequence));
+            return Ok((state.clone(), state.sequence));
         }
-        let (mut state, skip_to, after) = self.other_journal(state, start, server, status.first)?;
+        let mut state = self.other_journal(state, start, server, status.first)?;
         state.copied.iter_mut().for_each(|c| c.since = since.of(&c.table));
-        Ok((state, skip_to, after))
+        Ok((state, 0))
     }
 
     /// The job was delivered from another journal: this one must hold everything behind the job's position.
@@ -221,7 +222,7 @@ impl FlowRun {
         start: Position,
         server: Option<Server>,
         first: u64,
-    ) -> Result<(JobState, Option<Position>, u64)> {
+    ) -> Result<JobState> {
         let context = &self.context;
         let same_server = state.server.as_ref().zip(server.as_ref()).is_some_and(|(a, b)| a.id == b.id);
         let order =
@@ -235,8 +236,8 @@ impl FlowRun {
             return Err(SyncError::stopped("TL-SYNC-POSITION-LOST", message));
         }
         let skip_to = (order == Ordering::Less).then(|| state.position.clone());
-        let state = JobState { journal: self.journal.id().to_owned(), sequence: 0, server, ..state.clone() };
-        Ok((state, skip_to, 0))
+        let journal = self.journal.id().to_owned();
+        Ok(JobState { journal, sequence: 0, server, skip_to, ..state.clone() })
     }
 
     async fn copy(

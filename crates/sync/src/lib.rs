@@ -11,6 +11,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod apply;
+mod arriving;
 mod capture;
 mod checkpoint;
 mod conflicts;
@@ -35,6 +36,7 @@ mod snapshot;
 mod starting;
 mod status;
 mod verify;
+mod waiting;
 
 pub use copy::{Copied, copy};
 pub use engine::{Engine, Planned, PlannedTable, Status, SyncOptions};

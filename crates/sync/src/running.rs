@@ -3,18 +3,23 @@
 //! One part that cannot go on does not stop the others: a flow ends alone, a capture ends with the flows that read it. When no flow is left
 //! everything ends, with the first error.
 
-use crate::capture::{Reached, reach};
+use crate::capture::Reached;
 use crate::context::now_micros;
 use crate::deliver::settle::Arrived;
 use crate::observe::{Observer, Part};
+use crate::status::Keeper;
 use crate::{Result, SyncError};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 use tidelock_endpoint::{CaptureKind, Endpoint};
 use tidelock_journal::{Journal, StateLock, StateStore};
 use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
+
+/// How often the status is written down.
+const SAVE: Duration = Duration::from_secs(1);
 
 /// A source that is being captured.
 pub struct Captured {
@@ -34,8 +39,17 @@ pub struct Captured {
 pub enum Ended {
     /// The capture of a source.
     Capture(String, Result<()>),
-    /// A flow of a job: the job, the direction.
-    Flow(String, String, Result<()>),
+    /// A flow of a job.
+    Flow {
+        /// The job.
+        job: String,
+        /// The endpoint it reads.
+        source: String,
+        /// The direction, for people.
+        name: String,
+        /// How.
+        result: Result<()>,
+    },
 }
 
 /// Everything that was started together.
@@ -44,8 +58,8 @@ pub struct Running {
     pub stop: CancellationToken,
     /// By the source's name.
     pub captures: BTreeMap<String, Captured>,
-    /// Each flow's source, and how far the flow is.
-    pub flows: Vec<(String, watch::Receiver<Option<Arrived>>)>,
+    /// The flows at work.
+    pub flows: Vec<Flowing>,
     /// The captures and flows.
     pub tasks: JoinSet<Ended>,
     /// Who watches.
@@ -53,7 +67,61 @@ pub struct Running {
     /// The history of the jobs that run.
     pub runs: Runs,
     /// Keeps other processes off the state directory until the journals are closed.
-    pub lock: StateLock,
+    pub lock: Arc<StateLock>,
+    /// Writes the status down.
+    pub saver: Option<Saver>,
+}
+
+/// What writes the status down, until it is ended.
+pub struct Saver {
+    stop: CancellationToken,
+    task: JoinHandle<()>,
+}
+
+impl Saver {
+    /// Writes the status down every second, and once more at the end.
+    pub fn begin(keeper: Arc<Keeper>, state: Arc<StateStore>, journals: Vec<(String, Journal)>) -> Saver {
+        let stop = CancellationToken::new();
+        let asked = stop.clone();
+        let task = tokio::spawn(async move {
+            loop {
+                let stopped = tokio::time::timeout(SAVE, asked.cancelled()).await.is_ok();
+                if let Err(error) = keeper.save(&state, &journals) {
+                    tracing::warn!(%error, "writing the status");
+                }
+                if stopped {
+                    return;
+                }
+            }
+        });
+        Saver { stop, task }
+    }
+
+    /// Returns when it is written down for the last time.
+    pub async fn end(self) {
+        self.stop.cancel();
+        if let Err(error) = self.task.await {
+            tracing::warn!(%error, "writing the status");
+        }
+    }
+}
+
+/// A flow at work.
+#[derive(Clone)]
+pub struct Flowing {
+    /// The job.
+    pub job: String,
+    /// The endpoint it reads.
+    pub source: String,
+    /// How far it is.
+    pub delivered: watch::Receiver<Option<Arrived>>,
+}
+
+impl Flowing {
+    /// Whether it is this one.
+    pub fn is(&self, other: &Flowing) -> bool {
+        (&self.job, &self.source) == (&other.job, &other.source)
+    }
 }
 
 /// The runs that were begun, in the history.
@@ -97,73 +165,50 @@ impl Running {
     /// Until asked to stop, or until no flow is left that could go on; the first error is returned.
     pub async fn until_stopped(mut self) -> Result<()> {
         let mut first = Ok(());
-        let mut flows = self.flows.len();
         while let Some(ended) = self.tasks.join_next().await {
-            let result = match ended {
-                Ok(Ended::Capture(source, result)) => {
-                    if let (Err(error), Some(capture)) = (&result, self.captures.get(&source)) {
-                        self.failed(Part::Capture(&source), error);
-                        capture.stop.cancel();
-                    }
-                    result
-                }
-                Ok(Ended::Flow(job, flow, result)) => {
-                    flows -= 1;
-                    if let Err(error) = &result {
-                        self.failed(Part::Flow { job: &job, flow: &flow }, error);
-                    }
-                    let told = self.runs.ended(&job, result.as_ref().err());
-                    result.and(told)
-                }
-                Err(error) => {
-                    self.stop.cancel();
-                    Err(SyncError::stopped("TL-SYNC-TASK", format!("a part broke: {error}")))
-                }
-            };
-            if flows == 0 {
-                self.stop.cancel();
-            }
-            first = first.and(result);
+            first = first.and(self.ended(ended));
         }
         for capture in self.captures.into_values() {
             capture.journal.close().await;
+        }
+        if let Some(saver) = self.saver {
+            saver.end().await;
         }
         drop(self.lock);
         first
     }
 
+    /// A part ended: those that it takes along are stopped, and an error is told.
+    pub fn ended(&mut self, ended: std::result::Result<Ended, JoinError>) -> Result<()> {
+        let result = match ended {
+            Ok(Ended::Capture(source, result)) => {
+                if let (Err(error), Some(capture)) = (&result, self.captures.get(&source)) {
+                    self.failed(Part::Capture(&source), error);
+                    capture.stop.cancel();
+                }
+                result
+            }
+            Ok(Ended::Flow { job, source, name, result }) => {
+                if let Err(error) = &result {
+                    self.failed(Part::Flow { job: &job, flow: &name }, error);
+                }
+                self.flows.retain(|f| (&f.job, &f.source) != (&job, &source));
+                let told = self.runs.ended(&job, result.as_ref().err());
+                result.and(told)
+            }
+            Err(error) => {
+                self.stop.cancel();
+                Err(SyncError::stopped("TL-SYNC-TASK", format!("a part broke: {error}")))
+            }
+        };
+        if self.flows.is_empty() {
+            self.stop.cancel();
+        }
+        result
+    }
+
     fn failed(&self, part: Part<'_>, error: &SyncError) {
         tracing::error!(?part, %error, "stopped");
         self.observer.event(&part.failed(error, None));
-    }
-
-    /// Until everything is delivered that was committed before this call, then stops cleanly. An error is returned when any part failed.
-    pub async fn finish_at_head(mut self, cancel: &CancellationToken) -> Result<()> {
-        let arrived = async {
-            let mut goals = BTreeMap::new();
-            for (name, capture) in &mut self.captures {
-                let at = SyncError::at(name);
-                capture.reached.wait_for(|r| r.ready).await.map_err(|_| SyncError::Cancelled)?;
-                let mut source = capture.endpoint.source(capture.kind).await.map_err(&at)?;
-                let head = source.head().await.map_err(&at)?;
-                let goal = reach(&*capture.endpoint, &mut capture.reached, &head).await?;
-                goals.insert(name.clone(), goal);
-            }
-            for (source, delivered) in &mut self.flows {
-                let goal = goals[source];
-                delivered
-                    .wait_for(|d| d.is_some_and(|d| d.settled && d.sequence >= goal))
-                    .await
-                    .map_err(|_| SyncError::Cancelled)?;
-            }
-            Ok::<(), SyncError>(())
-        };
-        let arrived = tokio::select! {
-            arrived = arrived => arrived,
-            () = cancel.cancelled() => Err(SyncError::Cancelled),
-        };
-        self.stop.cancel();
-        // A part that failed took its channel along: its error tells more than the broken channel does.
-        self.until_stopped().await.and(arrived)
     }
 }

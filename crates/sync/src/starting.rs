@@ -1,8 +1,7 @@
 //! Starting jobs: looking at both ends, one capture for each source, one flow for each direction.
 
 use crate::capture::{Beginning, Capture, Reached};
-use crate::checkpoint::Progress;
-use crate::context::pause;
+use crate::checkpoint::{JobState, Progress};
 use crate::deliver::reader_name;
 use crate::deliver::settle::{Arrived, Opposite};
 use crate::engine::{Engine, SyncOptions};
@@ -11,13 +10,12 @@ use crate::job::{Job, Route};
 use crate::observe::{Observer, Part};
 use crate::outdated;
 use crate::planning::{self, Planning};
-use crate::running::{Captured, Ended, Running, Runs};
+use crate::running::{Captured, Ended, Flowing, Running, Runs, Saver};
 use crate::status::Keeper;
 use crate::{Judgement, Result, SyncError};
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 use tidelock_endpoint::ServerIdentity;
 use tidelock_journal::{Journal, StateLock, StateOptions, StateStore};
 use tidelock_model::{Position, TableName};
@@ -37,21 +35,24 @@ pub enum Unready {
 }
 
 impl Engine {
+    /// The state directory, made where it is absent, for this process alone.
+    pub(crate) fn lock(&self) -> Result<Arc<StateLock>> {
+        std::fs::create_dir_all(&self.state).map_err(|e| {
+            let message = format!("making the state directory {}: {e}", self.state.display());
+            SyncError::stopped("TL-SYNC-STATE", message)
+        })?;
+        Ok(Arc::new(StateLock::acquire(&self.state)?))
+    }
+
     /// Starts `jobs`; returns those that were left out because an endpoint is away, each with the error.
     pub(crate) async fn start<'j>(
         &self,
         jobs: &[&'j Job],
         options: &SyncOptions,
         unready: Unready,
+        lock: &Arc<StateLock>,
         cancel: &CancellationToken,
     ) -> Result<(Running, Vec<(&'j Job, SyncError)>)> {
-        std::fs::create_dir_all(&self.state).map_err(|e| {
-            SyncError::stopped(
-                "TL-SYNC-STATE",
-                format!("making the state directory {}: {e}", self.state.display()),
-            )
-        })?;
-        let lock = StateLock::acquire(&self.state)?;
         let state = Arc::new(StateStore::open(&self.state.join("state.db"), StateOptions::default())?);
         let keeper = Arc::new(Keeper::new(self.observer.clone()));
         let observer: Arc<dyn Observer> = keeper.clone();
@@ -76,10 +77,24 @@ impl Engine {
         }
         let (captures, flows) = (BTreeMap::new(), Vec::new());
         let (tasks, runs) = (JoinSet::new(), Runs::new(state.clone()));
-        let mut running = Running { stop, captures, flows, tasks, observer: observer.clone(), runs, lock };
+        let mut running = Running {
+            stop,
+            captures,
+            flows,
+            tasks,
+            observer: observer.clone(),
+            runs,
+            lock: lock.clone(),
+            saver: None,
+        };
         for planning in &plannings {
-            if !running.captures.contains_key(&planning.flow.source) {
-                self.start_capture(&mut running, planning, &plannings, options, &state).await?;
+            let started = running.captures.contains_key(&planning.flow.source);
+            if !started
+                && let Err(error) =
+                    self.start_capture(&mut running, planning, &plannings, options, &state).await
+            {
+                running.stop.cancel();
+                return Err(running.until_stopped().await.err().unwrap_or(error));
             }
         }
         let arrivals: Vec<_> = plannings.iter().map(|_| watch::channel(None).0).collect();
@@ -90,42 +105,11 @@ impl Engine {
             start_flow(&mut running, planning, (delivered, opposite), options, &state, &observer);
         }
         let journals = running.captures.iter().map(|(name, c)| (name.clone(), c.journal.clone())).collect();
-        tokio::spawn(save_status(keeper, state, journals, running.stop.clone()));
+        running.saver = Some(Saver::begin(keeper, state, journals));
         Ok((running, left_out))
     }
 
-    /// Tries, with growing pauses, until one of the jobs that were left out can start. One that answers and refuses is told, and not tried again.
-    /// When none is left, the last refusal is returned.
-    pub(crate) async fn until_one_answers(
-        &self,
-        mut away: Vec<(&Job, SyncError)>,
-        attempt: &mut u32,
-        observer: &dyn Observer,
-        cancel: &CancellationToken,
-    ) -> Result<()> {
-        let mut last = SyncError::Cancelled;
-        while !away.is_empty() {
-            for (job, error) in std::mem::take(&mut away) {
-                let part = Part::Job(&job.name);
-                match pause(part, error, attempt, observer, cancel).await {
-                    Ok(()) => {}
-                    Err(SyncError::Cancelled) => return Err(SyncError::Cancelled),
-                    Err(refused) => {
-                        observer.event(&part.failed(&refused, None));
-                        last = refused;
-                        continue;
-                    }
-                }
-                match self.made_ready(job, cancel).await {
-                    Ok(_) => return Ok(()),
-                    Err(again) => away.push((job, again)),
-                }
-            }
-        }
-        Err(last)
-    }
-
-    async fn made_ready(&self, job: &Job, cancel: &CancellationToken) -> Result<Vec<Planning>> {
+    pub(crate) async fn made_ready(&self, job: &Job, cancel: &CancellationToken) -> Result<Vec<Planning>> {
         self.make_missing_sides(job, cancel).await?;
         self.ready(job, cancel).await
     }
@@ -175,9 +159,7 @@ impl Engine {
         let beginning = match journal.origin()? {
             None if anew => Beginning::Anew,
             None if options.everything() => Beginning::Capture,
-            None => oldest(&same, state)
-                .await?
-                .map_or(Beginning::Capture, |(at, server)| Beginning::At(at, server)),
+            None => self.oldest(name, &journal, state).await?,
             Some(_) => Beginning::Capture,
         };
         let (sender, reached) = watch::channel(Reached::default());
@@ -219,6 +201,34 @@ impl Engine {
             all.extend(ways.map(|(_, to)| (job.name.as_str(), to)));
         }
         all
+    }
+
+    /// Where a journal begins that is new: the oldest position at which a job of this source stands, whether or not it runs now. All those hold the journal from there.
+    async fn oldest(&self, source: &str, journal: &Journal, state: &StateStore) -> Result<Beginning> {
+        let endpoint = self.endpoint(source)?;
+        let mut oldest: Option<(Position, ServerIdentity)> = None;
+        for (job, to) in self.readers(source) {
+            // One that has to begin anew will be told so.
+            if outdated::reason(state, job, to)?.is_some() {
+                continue;
+            }
+            let at = SyncError::at(to);
+            let mut target = self.endpoint(to)?.target(job).await.map_err(&at)?;
+            let progress = Progress::read(&target.checkpoints().await.map_err(&at)?)?;
+            let Some(JobState { position, server: Some(server), .. }) = progress.stream else { continue };
+            drop(journal.reader(&reader_name(job, to), 0)?);
+            let older = match &oldest {
+                None => true,
+                Some((least, _)) => {
+                    let order = endpoint.compare(&position, least).map_err(SyncError::at(source))?;
+                    order == Ordering::Less
+                }
+            };
+            if older {
+                oldest = Some((position, (&server).into()));
+            }
+        }
+        Ok(oldest.map_or(Beginning::Capture, |(at, server)| Beginning::At(at, server)))
     }
 
     /// A job that left the configuration holds the journal no more: its tables are not captured any more, so that it could not go on anyway.
@@ -272,52 +282,7 @@ fn start_flow(
         again: Mutex::new(again),
         context: planning.context,
     };
-    running.flows.push((planning.flow.source, watch));
-    let (job, name) = (planning.flow.job, run.context.name());
-    running.tasks.spawn(async move { Ended::Flow(job, name, run.run().await) });
-}
-
-/// Writes the status down every second, and once more at the end.
-async fn save_status(
-    keeper: Arc<Keeper>,
-    state: Arc<StateStore>,
-    journals: Vec<(String, Journal)>,
-    stop: CancellationToken,
-) {
-    loop {
-        let stopped = tokio::time::timeout(Duration::from_secs(1), stop.cancelled()).await.is_ok();
-        if let Err(error) = keeper.save(&state, &journals) {
-            tracing::warn!(%error, "writing the status");
-        }
-        if stopped {
-            return;
-        }
-    }
-}
-
-/// The oldest position at which a job of this source stands, for a journal that begins anew.
-async fn oldest(plannings: &[&Planning], log: &StateStore) -> Result<Option<(Position, ServerIdentity)>> {
-    let mut oldest: Option<(Position, ServerIdentity)> = None;
-    for planning in plannings {
-        let (flow, context) = (&planning.flow, &planning.context);
-        // One that has to begin anew will be told so.
-        if outdated::reason(log, &flow.job, &flow.target)?.is_some() {
-            continue;
-        }
-        let at = SyncError::at(&flow.target);
-        let mut target = context.target.target(&flow.job).await.map_err(&at)?;
-        let Some(state) = Progress::read(&target.checkpoints().await.map_err(&at)?)?.stream else { continue };
-        let Some(server) = &state.server else { continue };
-        let older = match &oldest {
-            Some((position, _)) => {
-                context.source.compare(&state.position, position).map_err(SyncError::at(&flow.source))?
-                    == Ordering::Less
-            }
-            None => true,
-        };
-        if older {
-            oldest = Some((state.position.clone(), server.into()));
-        }
-    }
-    Ok(oldest)
+    let (job, source, name) = (planning.flow.job, planning.flow.source, run.context.name());
+    running.flows.push(Flowing { job: job.clone(), source: source.clone(), delivered: watch });
+    running.tasks.spawn(async move { Ended::Flow { job, source, name, result: run.run().await } });
 }

@@ -142,6 +142,11 @@ impl Assembler {
         self.skip_to = skip;
     }
 
+    /// The place up to which everything is still passed over.
+    pub fn skips_to(&self) -> Option<&Position> {
+        self.skip_to.as_ref().map(|s| &s.to)
+    }
+
     /// Where the batch was first made; none for the source itself.
     pub fn origin(&self) -> Option<&str> {
         self.origin.as_deref()
@@ -252,7 +257,9 @@ impl Assembler {
                 }
             }
         }
-        self.position = Some(position);
+        if self.skip_to.is_none() {
+            self.position = Some(position);
+        }
         let bytes = self.bytes + self.fold.bytes();
         if self.applied + self.fold.rows() >= self.limit_commit || bytes >= self.limit_commit_bytes {
             return Ok(Step::TakenCommit);

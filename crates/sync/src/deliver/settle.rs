@@ -47,6 +47,9 @@ pub struct Opposite {
     pub reached: watch::Receiver<Reached>,
 }
 
+/// Most rows that are settled in one transaction.
+const PIECE: usize = 1000;
+
 /// What was unsettled when the target's history ended at `head`.
 pub struct Asked {
     count: usize,
@@ -71,10 +74,15 @@ impl Delivery<'_> {
             self.asked = Some(asked);
             return Ok(());
         }
-        let settled: Vec<Unsettled> = self.state.unsettled.drain(..asked.count).collect();
         // What came for the same rows since is in what the source has now.
-        let again = |u: &Unsettled| settled.iter().any(|s| s.table == u.table && s.key == u.key);
-        self.state.unsettled.retain(|u| !again(u));
+        let settled: Vec<Unsettled> = self.state.unsettled.drain(..asked.count.min(PIECE)).collect();
+        for row in &settled {
+            self.unsettled.remove(row);
+        }
+        asked.count -= settled.len();
+        if asked.count > 0 {
+            self.asked = Some(asked);
+        }
         let maps = self.context.flow.tables.clone();
         let mut fold = Fold::default();
         for map in &maps {
@@ -130,8 +138,7 @@ impl Delivery<'_> {
                 key: crate::apply::key_text(map, Image::from_bytes(&row.key))?,
                 conflict: Conflict::UpdateMissing,
                 rule: Rule::LastUpdateWins,
-                incoming_won: false,
-                incoming: Some(row.incoming.clone()),
+                incoming: None,
                 current: None,
             });
         }

@@ -8,6 +8,7 @@ mod configuration;
 mod following;
 mod hazards;
 mod naming;
+mod parts;
 mod service;
 mod sides;
 mod sqlite;
