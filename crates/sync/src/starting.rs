@@ -212,9 +212,16 @@ impl Engine {
             if outdated::reason(state, job, to)?.is_some() {
                 continue;
             }
-            let at = SyncError::at(to);
-            let mut target = self.endpoint(to)?.target(job).await.map_err(&at)?;
-            let progress = Progress::read(&target.checkpoints().await.map_err(&at)?)?;
+            let asked = async { self.endpoint(to)?.target(job).await.map_err(SyncError::at(to)) };
+            let mut target = match asked.await {
+                // It will be told that its place is gone, if it had one.
+                Err(error) if error.judge() == Judgement::RetryLater => {
+                    tracing::warn!(job, source, %error, "whether it stands at an earlier place than the journal that begins now is not known");
+                    continue;
+                }
+                target => target?,
+            };
+            let progress = Progress::read(&target.checkpoints().await.map_err(SyncError::at(to))?)?;
             let Some(JobState { position, server: Some(server), .. }) = progress.stream else { continue };
             drop(journal.reader(&reader_name(job, to), 0)?);
             let older = match &oldest {
