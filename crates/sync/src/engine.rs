@@ -231,10 +231,9 @@ impl Engine {
         let mut all = Status::default();
         for entry in store.job_statuses()? {
             if let Some(endpoint) = entry.job.strip_prefix(status::JOURNAL) {
-                let journal = serde_json::from_str(&entry.status).unwrap_or_default();
-                all.journals.insert(endpoint.to_owned(), journal);
-            } else if let Ok(job) = serde_json::from_str(&entry.status) {
-                all.jobs.push(job);
+                all.journals.insert(endpoint.to_owned(), status::parse(&entry)?);
+            } else if !entry.job.contains(' ') {
+                all.jobs.push(status::parse(&entry)?);
             }
         }
         all.running = StateLock::is_held(&self.state);

@@ -1,12 +1,12 @@
 //! What every job is doing, kept while it runs and left in the embedded state for whoever asks when nothing runs.
 
-use crate::Result;
 use crate::context::now_micros;
 use crate::observe::{Event, Observer};
+use crate::{Result, SyncError};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use tidelock_journal::{Journal, StateStore};
+use tidelock_journal::{JobStatus as Stored, Journal, StateStore};
 
 /// One direction of a job.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -77,6 +77,17 @@ impl Keeper {
 
 /// What stands before an endpoint's name where its journal's status is kept.
 pub const JOURNAL: &str = "journal ";
+
+/// Reads one entry of the state.
+pub fn parse<T: for<'d> Deserialize<'d>>(entry: &Stored) -> Result<T> {
+    serde_json::from_str(&entry.status).map_err(|e| {
+        let message = format!(
+            "reading the status of {}: {e}; it was written by another version or changed by hand",
+            entry.job
+        );
+        SyncError::stopped("TL-SYNC-STATE-UNREADABLE", message)
+    })
+}
 
 impl Observer for Keeper {
     fn event(&self, event: &Event) {

@@ -9,6 +9,7 @@ use super::{Path, Step};
 use serde_saphyr::granit_parser::{Event, Parser, ScalarStyle, Span, Tag};
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::fmt;
 
 /// Nodes a document may have, aliases counted as what they stand for: a small file must not unfold into a large one.
 const MOST_NODES: usize = 100_000;
@@ -38,7 +39,7 @@ pub enum Value {
 }
 
 /// A scalar's text and how it was written.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Scalar {
     /// The text, after variables were replaced.
     pub text: String,
@@ -46,6 +47,13 @@ pub struct Scalar {
     pub quoted: bool,
     /// As written, when a variable was replaced in it: what may be shown in place of the text.
     pub written: Option<String>,
+}
+
+/// Shows what may be shown.
+impl fmt::Debug for Scalar {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.written.as_ref().unwrap_or(&self.text))
+    }
 }
 
 /// A key of a mapping.
