@@ -163,8 +163,9 @@ async fn unpublished(session: &Session, capture: &str, tables: &[TableName]) -> 
     Ok(tables.iter().filter(|t| !published.contains(t)).cloned().collect())
 }
 
-/// While changes are read: a table that was dropped, renamed or replaced left the publication, and nothing in the stream tells.
+/// While changes are read: a table that was dropped, renamed or replaced left the publication, or the publication was altered, and nothing in the stream tells.
 pub(crate) async fn still_published(session: &Session, capture: &str, tables: &[TableName]) -> Result<()> {
+    published(session, capture).await?;
     let missing = unpublished(session, capture, tables).await?;
     if missing.is_empty() {
         return Ok(());
@@ -294,7 +295,7 @@ async fn published(session: &Session, capture: &str) -> Result<()> {
         literal(capture)
     );
     match session.first("looking for the publication", &sql).await? {
-        Some(row) if row.flag(0) => Ok(()),
+        Some(row) if row.flag(0) => unfiltered(session, capture).await,
         Some(_) => Err(lost(
             "TL-PG-PUBLICATION-CHANGED",
             format!("the publication {capture} was altered and leaves changes out"),
@@ -304,6 +305,26 @@ async fn published(session: &Session, capture: &str) -> Result<()> {
             Err(lost("TL-PG-PUBLICATION-GONE", message))
         }
     }
+}
+
+/// The publication tells all rows and columns of its tables (PostgreSQL 15 is the first that could leave some out).
+async fn unfiltered(session: &Session, capture: &str) -> Result<()> {
+    if session.server.version < 150_000 {
+        return Ok(());
+    }
+    let sql = format!(
+        "SELECT n.nspname, c.relname FROM pg_publication_rel r JOIN pg_publication p ON p.oid = r.prpubid JOIN pg_class c ON c.oid = r.prrelid \
+         JOIN pg_namespace n ON n.oid = c.relnamespace WHERE p.pubname = {} AND (r.prqual IS NOT NULL OR r.prattrs IS NOT NULL)",
+        literal(capture)
+    );
+    let Some(row) = session.first("reading the publication", &sql).await? else { return Ok(()) };
+    let table = table_name(row.text(0), row.text(1));
+    let message = format!("the publication {capture} was altered and leaves rows or columns of {table} out");
+    let (publication, name) = (quoted(capture), sql_name(&table));
+    Err(EndpointError::new(ErrorKind::PositionLost, "TL-PG-PUBLICATION-FILTERED", message).hint(format!(
+        "ALTER PUBLICATION {publication} DROP TABLE ONLY {name}; ALTER PUBLICATION {publication} ADD TABLE ONLY {name}; \
+         then copy anew with `tidelock sync --full --tables {table}`"
+    )))
 }
 
 /// What there is of a capture: its slot first, then its publication.

@@ -71,6 +71,8 @@ pub(crate) struct Layout {
     pub triggers: bool,
     pub rights: Rights,
     pub pages: u64,
+    /// The file that holds its rows: another one once the table was rewritten (VACUUM FULL, CLUSTER), 0 of a partitioned table.
+    pub file: u32,
     /// By the last ANALYZE; below zero where there was none.
     pub rows: f64,
 }
@@ -165,7 +167,8 @@ const TABLES: &str = "SELECT 'table', c.oid, n.nspname, c.relname, c.relkind = '
      EXISTS (SELECT FROM pg_trigger g WHERE g.tgrelid = c.oid AND NOT g.tgisinternal AND g.tgenabled <> 'D'), \
      has_table_privilege(c.oid, 'TRUNCATE'), \
      CASE WHEN c.relkind = 'p' THEN (SELECT json_agg(t.relid::regclass::text ORDER BY t.relid::regclass::text) FROM pg_partition_tree(c.oid) t WHERE t.isleaf AND t.level > 0) END, \
-     c.relreplident = 'f' OR EXISTS (SELECT FROM pg_partition_tree(c.oid) t JOIN pg_class p ON p.oid = t.relid WHERE p.relreplident = 'f') \
+     c.relreplident = 'f' OR EXISTS (SELECT FROM pg_partition_tree(c.oid) t JOIN pg_class p ON p.oid = t.relid WHERE p.relreplident = 'f'), \
+     coalesce(pg_relation_filenode(c.oid), 0) \
      FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid IN ({tables})";
 
 const COLUMNS: &str = "SELECT 'column', a.attrelid, a.attnum, a.attname, a.atttypid, a.atttypmod, \
@@ -279,6 +282,7 @@ fn layout(row: &Answer, parts: &Parts<'_>, types: &Types, version: u32) -> Resul
             owner: row.flag(11),
         },
         pages: row.number(12)?,
+        file: row.number(19)?,
         rows: row.number(13)?,
         referenced: row.flag(14),
         triggers: row.flag(15),

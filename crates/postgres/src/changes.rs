@@ -5,7 +5,7 @@
 
 use crate::Result;
 use crate::capture::lost;
-use crate::catalog::Layout;
+use crate::catalog::{Identity, Layout};
 use crate::decode::Decoder;
 use crate::error::{precondition, protocol};
 use crate::names::table_name;
@@ -17,7 +17,7 @@ use crate::types::Types;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use tidelock_endpoint::EndpointError;
-use tidelock_model::{Batch, BatchWriter, Column, ImageWriter, Table, TableName, Value};
+use tidelock_model::{Batch, BatchWriter, Column, ImageWriter, Table, TableName, Type, Value};
 
 /// A batch is handed out at this size.
 const BYTES: usize = 1 << 20;
@@ -30,6 +30,10 @@ struct Followed {
     decoders: Vec<Decoder>,
     /// The column is part of the key.
     key: Vec<bool>,
+    /// The types that the columns are declared with, by id and modifier.
+    declared: Vec<(u32, i32)>,
+    /// Old rows that are told as whole are whole. Those of a partitioned table are told by the table's identity, and written by the partition's, which may hold the key alone.
+    whole: bool,
 }
 
 enum State {
@@ -103,10 +107,15 @@ impl Changes {
     pub fn follow(&mut self, relation: &Relation, layout: &Layout) -> Result<()> {
         let there = &layout.table;
         let (mut columns, mut decoders) = (Vec::new(), Vec::new());
+        let before = self.relations.get(&relation.id).and_then(Option::as_ref);
         for told in &relation.columns {
-            let known = there
-                .column(&told.name)
-                .filter(|i| layout.columns[*i].declared == (told.type_oid, told.typmod));
+            let now = there.column(&told.name).map(|i| layout.columns[i].declared);
+            let last = before.and_then(|b| Some(b.declared[b.table.column(&told.name)?]));
+            let declared = (told.type_oid, told.typmod);
+            if now.into_iter().chain(last).any(|other| is_another(other, declared)) {
+                return Err(retyped(&there.name, &told.name));
+            }
+            let known = there.column(&told.name).filter(|i| layout.columns[*i].declared == declared);
             let (column, decoder) = match known {
                 Some(i) => (there.columns[i].clone(), layout.columns[i].decoder.clone()),
                 None => {
@@ -140,11 +149,10 @@ impl Changes {
             indexes: Vec::new(),
             foreign_keys: Vec::new(),
         });
-        let table = match self.relations.get(&relation.id) {
-            Some(Some(before)) if before.table == table => before.table.clone(),
-            _ => table,
-        };
-        self.relations.insert(relation.id, Some(Followed { table, decoders, key: of_key }));
+        let table = before.map(|b| &b.table).filter(|t| **t == table).unwrap_or(&table).clone();
+        let declared = relation.columns.iter().map(|c| (c.type_oid, c.typmod)).collect();
+        let whole = relation.identity == b'f' && layout.identity == Identity::Full;
+        self.relations.insert(relation.id, Some(Followed { table, decoders, key: of_key, declared, whole }));
         Ok(())
     }
 
@@ -163,7 +171,8 @@ impl Changes {
                 writer.insert(&followed.table, |image| followed.whole(*new, None, octets, image))
             })?,
             Message::Update { relation, old, new } => self.row(*relation, |followed, octets, writer| {
-                let whole = old.as_ref().filter(|(kind, _)| *kind == OldKind::Whole).map(|(_, tuple)| *tuple);
+                let whole =
+                    old.as_ref().filter(|(kind, _)| followed.is_whole(*kind)).map(|(_, tuple)| *tuple);
                 let mut more = Vec::new();
                 writer.update(
                     &followed.table,
@@ -232,6 +241,10 @@ impl Changes {
 }
 
 impl Followed {
+    fn is_whole(&self, kind: OldKind) -> bool {
+        self.whole && kind == OldKind::Whole
+    }
+
     fn counted(&self, tuple: Tuple<'_>) -> Result<()> {
         if tuple.len() == self.decoders.len() {
             return Ok(());
@@ -291,10 +304,11 @@ impl Followed {
         image: &mut ImageWriter<'_>,
     ) -> Result<()> {
         self.counted(*tuple)?;
+        let key_only = !self.is_whole(*kind);
         for (column, field) in tuple.fields().enumerate() {
-            match kind {
-                OldKind::Key if !self.key[column] => image.not_sent(),
-                OldKind::Key if matches!(field, Ok(Field::Null)) => {
+            match key_only {
+                true if !self.key[column] => image.not_sent(),
+                true if matches!(field, Ok(Field::Null)) => {
                     return Err(key_changed(&self.table.name));
                 }
                 _ => self.field(column, &field?, octets, image)?,
@@ -302,6 +316,30 @@ impl Followed {
         }
         Ok(())
     }
+}
+
+/// A column of this type and modifier holds other values than one of that: rows may have been rewritten, which the log does not tell.
+fn is_another(one: (u32, i32), other: (u32, i32)) -> bool {
+    let of = |declared: (u32, i32)| Types::default().resolve(declared.0, declared.1).data_type;
+    one.0 != other.0
+        || one.1 != other.1
+            && match (of(one), of(other)) {
+                (Type::Text { fixed: false, .. }, Type::Text { fixed: false, .. }) => false,
+                (
+                    Type::Decimal { precision: Some(_), scale: a },
+                    Type::Decimal { precision: Some(_), scale: b },
+                ) => a != b,
+                _ => true,
+            }
+}
+
+fn retyped(table: &TableName, column: &str) -> EndpointError {
+    let message = format!(
+        "table {table} in the log is not the table in the catalogue: its column {column} has another type"
+    );
+    precondition("TL-PG-SCHEMA-CHANGED", message).hint(
+        "it was changed while it was followed; bring the target's table to the same shape, then copy anew with `tidelock sync --full`",
+    )
 }
 
 fn key_changed(table: &TableName) -> EndpointError {

@@ -1,10 +1,12 @@
 //! Cutting a table into ranges of its blocks.
 //!
 //! Ranges of blocks need no key, no sorting and no index; and whatever moves between two snapshots, the ranges of one snapshot hold each of its rows
-//! exactly once: the last one has no end.
+//! exactly once: the last one has no end. A table that was rewritten (VACUUM FULL, CLUSTER, pg_repack) has its rows in other blocks, of another file; the chunks of before
+//! may then not be read together with those of after, and each tells the file that it was cut from.
 
 use crate::Result;
-use crate::error::protocol;
+use crate::catalog::Layout;
+use crate::error::{precondition, protocol};
 use crate::reading::Reading;
 use tidelock_endpoint::Chunk;
 
@@ -16,16 +18,16 @@ const ROWS_OF_A_BLOCK: f64 = 60.0;
 pub(crate) enum Bounds {
     /// Of a partitioned table, whose blocks are its partitions'.
     Whole,
-    /// From a block on, up to another, that one excluded.
-    Blocks(u32, Option<u32>),
+    /// Of a file: from a block on, up to another, that one excluded.
+    Blocks(u32, u32, Option<u32>),
 }
 
 impl Bounds {
     fn text(self) -> String {
         match self {
             Bounds::Whole => "whole".to_owned(),
-            Bounds::Blocks(from, Some(to)) => format!("{from}-{to}"),
-            Bounds::Blocks(from, None) => format!("{from}-"),
+            Bounds::Blocks(file, from, Some(to)) => format!("{file}:{from}-{to}"),
+            Bounds::Blocks(file, from, None) => format!("{file}:{from}-"),
         }
     }
 
@@ -34,9 +36,10 @@ impl Bounds {
             if text == "whole" {
                 return Some(Bounds::Whole);
             }
-            let (from, to) = text.split_once('-')?;
+            let (file, blocks) = text.split_once(':')?;
+            let (from, to) = blocks.split_once('-')?;
             let to = if to.is_empty() { None } else { Some(to.parse().ok()?) };
-            Some(Bounds::Blocks(from.parse().ok()?, to))
+            Some(Bounds::Blocks(file.parse().ok()?, from.parse().ok()?, to))
         };
         read().ok_or_else(|| protocol(format!("reading a chunk's bounds: '{text}' is none of this engine's")))
     }
@@ -44,9 +47,26 @@ impl Bounds {
     /// The condition that holds for its rows.
     pub fn condition(self) -> String {
         match self {
-            Bounds::Whole | Bounds::Blocks(0, None) => "true".to_owned(),
-            Bounds::Blocks(from, None) => format!("ctid >= '({from},0)'::tid"),
-            Bounds::Blocks(from, Some(to)) => format!("ctid >= '({from},0)'::tid AND ctid < '({to},0)'::tid"),
+            Bounds::Whole | Bounds::Blocks(_, 0, None) => "true".to_owned(),
+            Bounds::Blocks(_, from, None) => format!("ctid >= '({from},0)'::tid"),
+            Bounds::Blocks(_, from, Some(to)) => {
+                format!("ctid >= '({from},0)'::tid AND ctid < '({to},0)'::tid")
+            }
+        }
+    }
+
+    /// The table as the view has it is still in the file that was cut.
+    pub fn hold_in(self, layout: &Layout) -> Result<()> {
+        match self {
+            Bounds::Blocks(file, ..) if file != layout.file => {
+                let name = &layout.table.name;
+                let message = format!(
+                    "reading {name}: it was rewritten since its copy began (VACUUM FULL, CLUSTER, TRUNCATE, ALTER TABLE), and its rows have moved between the parts that are copied and those that are not"
+                );
+                Err(precondition("TL-PG-REWRITTEN", message)
+                    .hint(format!("copy it anew with `tidelock sync --full --tables {name}`")))
+            }
+            _ => Ok(()),
         }
     }
 }
@@ -72,7 +92,11 @@ pub(crate) fn cut(reading: &Reading, rows: u64) -> Vec<Chunk> {
         .map(|n| {
             let from = (n * step) as u32;
             let end = (n + 1 < count).then(|| ((n + 1) * step) as u32);
-            chunk(n, Bounds::Blocks(from, end), (step.min(pages - n * step)) as f64 * total / pages as f64)
+            chunk(
+                n,
+                Bounds::Blocks(layout.file, from, end),
+                (step.min(pages - n * step)) as f64 * total / pages as f64,
+            )
         })
         .collect()
 }
@@ -83,10 +107,10 @@ mod tests {
 
     #[test]
     fn bounds_are_read_back() {
-        for bounds in [Bounds::Whole, Bounds::Blocks(0, Some(7)), Bounds::Blocks(7, None)] {
+        for bounds in [Bounds::Whole, Bounds::Blocks(16385, 0, Some(7)), Bounds::Blocks(16385, 7, None)] {
             assert_eq!(Bounds::parse(&bounds.text()).unwrap(), bounds);
         }
-        for bad in ["", "7", "-", "a-b", "1-2-3"] {
+        for bad in ["", "7", "-", "1-2", "9:7", "9:-", "9:a-b", "9:1-2-3"] {
             assert!(Bounds::parse(bad).is_err(), "{bad}");
         }
     }

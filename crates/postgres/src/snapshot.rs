@@ -149,12 +149,10 @@ impl ChunkReader for Reader {
     async fn open(&mut self, table: &Arc<Table>, chunk: &Chunk) -> Result<()> {
         self.open = None;
         let reading = reading(&self.layouts, table)?;
-        let sql = format!(
-            "COPY (SELECT {} FROM {} WHERE {}) TO STDOUT",
-            reading.list(""),
-            reading.from(),
-            Bounds::parse(&chunk.bounds)?.condition()
-        );
+        let bounds = Bounds::parse(&chunk.bounds)?;
+        bounds.hold_in(&reading.layout)?;
+        let (list, from) = (reading.list(""), reading.from());
+        let sql = format!("COPY (SELECT {list} FROM {from} WHERE {}) TO STDOUT", bounds.condition());
         let doing = format!("reading {}", table.name);
         let copy = self.session.client.copy_out(&sql).await.map_err(|e| from_driver(&doing, e))?;
         let rows = RowsWriter::new(table.clone());

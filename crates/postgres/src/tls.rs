@@ -58,9 +58,11 @@ fn roots(config: &Config) -> Result<RootCertStore> {
             }
         }
         None => {
-            store.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+            let found = rustls_native_certs::load_native_certs();
+            store.add_parsable_certificates(found.certs);
             if store.is_empty() {
-                return Err(fault("the system has no certificate authorities"));
+                let why = found.errors.iter().map(|e| format!(": {e}")).collect::<String>();
+                return Err(fault(format!("the system has no certificate authorities{why}")));
             }
         }
     }

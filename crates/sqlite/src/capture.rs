@@ -131,9 +131,7 @@ fn ensure_table(db: &Connection, found: &Found) -> Result<()> {
             return Ok(());
         }
         let silenced = overtaking.iter().any(|text| triggers::may_silence(text));
-        // The three that record are `…_insert`, `…_update` and `…_delete`.
-        let recorded = !silenced
-            && triggers::RECORDING.iter().all(|kind| there.contains_key(&triggers::name(*id, kind)));
+        let recorded = !silenced && triggers::miss_nothing(&there, *id, &table, found);
         follow_up = match (recorded, same_columns) {
             (true, true) => None,
             (true, false) => Some(Again::Update),
@@ -157,7 +155,7 @@ fn ensure_table(db: &Connection, found: &Found) -> Result<()> {
 enum Again {
     /// The triggers recorded all along, but other columns: every row is told as it is now.
     Update,
-    /// There were none, or they did not always fire: the table is emptied and filled anew.
+    /// There were none, they did not always fire, or did not watch all unique indexes: the table is emptied and filled anew.
     Anew,
 }
 
@@ -223,13 +221,18 @@ fn add_layout(db: &Connection, table: &Table) -> rusqlite::Result<i64> {
 
 fn retire(db: &Connection, id: i64) -> rusqlite::Result<()> {
     db.execute(&format!("UPDATE {LAYOUT} SET current = 0 WHERE id = ?1"), [id])?;
+    drop_triggers(db, id)
+}
+
+fn drop_triggers(db: &Connection, id: i64) -> rusqlite::Result<()> {
     for name in triggers::KINDS.iter().map(|kind| triggers::name(id, kind)) {
         db.execute_batch(&format!("DROP TRIGGER IF EXISTS {}", ident(&name)))?;
     }
     Ok(())
 }
 
-/// Triggers that went with a renamed table would record it under its old name.
+/// Triggers that went with a renamed table would record it under its old name. The layout stays current: when a table has the name again, what
+/// happened while there were no triggers is made good.
 fn remove_strays(db: &Connection) -> rusqlite::Result<()> {
     let sql = format!(
         "SELECT DISTINCT l.id FROM {LAYOUT} l JOIN sqlite_schema s ON s.type = 'trigger' AND s.name LIKE 'tidelock\\_' || l.id || '\\_%' ESCAPE '\\' \
@@ -237,7 +240,7 @@ fn remove_strays(db: &Connection) -> rusqlite::Result<()> {
     );
     let mut statement = db.prepare(&sql)?;
     let ids = statement.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<Vec<i64>>>()?;
-    ids.into_iter().try_for_each(|id| retire(db, id))
+    ids.into_iter().try_for_each(|id| drop_triggers(db, id))
 }
 
 /// Makes room for tables of so many columns.

@@ -1,8 +1,10 @@
 //! What the file's schema says, in neutral terms. Read anew each time: other processes change it.
 
-use crate::names::PREFIX;
+use crate::keys::rowids;
+use crate::names::{PREFIX, literal};
 use crate::types::neutral;
 use rusqlite::Connection;
+use std::collections::BTreeMap;
 use tidelock_model::{Column, ColumnDefault, ForeignKey, Index, ReferentialAction, Table, TableName, Type};
 
 /// A table with what only this engine needs to know of it.
@@ -20,6 +22,12 @@ pub struct Found {
     pub unknown: Vec<String>,
     /// Key columns that were declared without NOT NULL, where SQLite would store NULL.
     pub loose_key: Vec<String>,
+    /// The names by which the rowid can be had, beside its column where it has one; none in a table WITHOUT ROWID.
+    pub rowids: Vec<&'static str>,
+    /// The key is the rowid.
+    pub rowid_key: bool,
+    /// Columns that are NOT NULL and have a default → that default, a constant, as an expression.
+    pub filled: BTreeMap<String, String>,
 }
 
 impl Found {
@@ -140,7 +148,11 @@ fn read(db: &Connection, name: &str, without_rowid: bool) -> rusqlite::Result<Fo
         indexes: of_table,
         foreign_keys,
     };
-    let mut found = Found { table, uniques, collated, special, unknown, loose_key };
+    let rowids = if without_rowid { Vec::new() } else { rowids(&table).collect() };
+    let filled = raw.iter().filter(|c| c.not_null && !c.generated);
+    let filled = filled.filter_map(|c| Some((c.name.clone(), constant(c.default.as_deref()?)?))).collect();
+    let mut found =
+        Found { table, uniques, collated, special, unknown, loose_key, rowids, rowid_key, filled };
     widen_references(db, &mut found.table)?;
     Ok(found)
 }
@@ -216,15 +228,10 @@ fn default(sql: &str, data_type: &Type) -> Option<ColumnDefault> {
     if upper == "NULL" {
         return None;
     }
-    for quote in ['\'', '"'] {
-        let inside = sql.strip_prefix(quote).and_then(|s| s.strip_suffix(quote));
-        let doubled = [quote, quote].iter().collect::<String>();
-        if let Some(inside) = inside.filter(|i| !i.replace(&doubled, "").contains(quote)) {
-            return Some(ColumnDefault::Literal(inside.replace(&doubled, &quote.to_string())));
-        }
+    if let Some(text) = quoted(sql) {
+        return Some(ColumnDefault::Literal(text));
     }
-    let number = sql.trim_start_matches(['+', '-']).parse::<f64>().is_ok_and(f64::is_finite)
-        && !sql.contains(['e', 'E', '_']);
+    let number = is_number(sql);
     Some(match (upper.as_str(), data_type) {
         ("TRUE" | "1", Type::Bool) => ColumnDefault::Literal("true".into()),
         ("FALSE" | "0", Type::Bool) => ColumnDefault::Literal("false".into()),
@@ -233,6 +240,30 @@ fn default(sql: &str, data_type: &Type) -> Option<ColumnDefault> {
         _ if number => ColumnDefault::Literal(sql.to_owned()),
         _ => ColumnDefault::Expression { engine: "sqlite".into(), sql: sql.to_owned() },
     })
+}
+
+/// The text within quotes, single or double: SQLite takes both for text in a default.
+fn quoted(sql: &str) -> Option<String> {
+    ['\'', '"'].into_iter().find_map(|quote| {
+        let inside = sql.strip_prefix(quote)?.strip_suffix(quote)?;
+        let doubled = [quote, quote].iter().collect::<String>();
+        let whole = !inside.replace(&doubled, "").contains(quote);
+        whole.then(|| inside.replace(&doubled, &quote.to_string()))
+    })
+}
+
+fn is_number(sql: &str) -> bool {
+    sql.trim_start_matches(['+', '-']).parse::<f64>().is_ok_and(f64::is_finite)
+        && !sql.contains(['e', 'E', '_'])
+}
+
+/// A default that means the same in any expression.
+fn constant(sql: &str) -> Option<String> {
+    let sql = sql.trim();
+    match () {
+        () if is_number(sql) => Some(sql.to_owned()),
+        () => quoted(sql).map(|text| literal(&text)),
+    }
 }
 
 /// The collation that takes nothing but the same for the same.

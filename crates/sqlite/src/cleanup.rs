@@ -8,7 +8,8 @@ use tidelock_endpoint::{Cleanup, Result};
 
 /// See `Endpoint::cleanup`. The capture serves every job that reads the file: it is listed for all jobs, and for one job only when `job` is none.
 pub fn cleanup(db: &Connection, job: Option<&str>, remove: bool) -> Result<Vec<Cleanup>> {
-    let found = list(db, job).map_err(error::sql("listing what tidelock put into the file"))?;
+    let checkpoints = schema::exists(db, CHECKPOINT)?;
+    let found = list(db, job, checkpoints).map_err(error::sql("listing what tidelock put into the file"))?;
     if remove && !found.is_empty() {
         writing(db, |db| {
             for item in &found {
@@ -21,9 +22,8 @@ pub fn cleanup(db: &Connection, job: Option<&str>, remove: bool) -> Result<Vec<C
     Ok(found)
 }
 
-fn list(db: &Connection, job: Option<&str>) -> rusqlite::Result<Vec<Cleanup>> {
+fn list(db: &Connection, job: Option<&str>, checkpoints: bool) -> rusqlite::Result<Vec<Cleanup>> {
     let mut found = Vec::new();
-    let checkpoints = schema::exists(db, CHECKPOINT).unwrap_or(false);
     if checkpoints {
         let sql = format!("SELECT DISTINCT job FROM {CHECKPOINT} WHERE ?1 IS NULL OR job = ?1 ORDER BY job");
         let mut statement = db.prepare(&sql)?;

@@ -107,11 +107,17 @@ pub fn take(row: &Row<'_>, places: impl IntoIterator<Item = usize>) -> rusqlite:
     places.into_iter().map(cell).collect()
 }
 
-/// A name for the rowid that no column has taken.
+const ROWIDS: [&str; 3] = ["rowid", "_rowid_", "oid"];
+
+/// The names for the rowid that no column has taken.
+pub fn rowids(table: &Table) -> impl Iterator<Item = &'static str> {
+    ROWIDS.into_iter().filter(|name| !table.columns.iter().any(|c| c.name.eq_ignore_ascii_case(name)))
+}
+
+/// One of them.
 pub fn rowid(table: &Table) -> Result<&'static str> {
-    let free = |name: &&str| !table.columns.iter().any(|c| c.name.eq_ignore_ascii_case(name));
-    ["rowid", "_rowid_", "oid"].into_iter().find(free).ok_or_else(|| {
-        let names = ["rowid", "_rowid_", "oid"].map(ident).join(", ");
+    rowids(table).next().ok_or_else(|| {
+        let names = ROWIDS.map(ident).join(", ");
         let message =
             format!("reading table {}: it has no key, and columns named {names} hide its rowid", table.name);
         EndpointError::new(ErrorKind::Unsupported, "TL-SQLITE-ROWID", message)

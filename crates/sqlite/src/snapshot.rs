@@ -151,12 +151,12 @@ fn no_null_key(db: &Connection, table: &Table) -> Result<()> {
 
 struct FileReader {
     session: Session,
-    chunk: Option<Reading>,
+    chunk: Option<Rest>,
 }
 
-/// A chunk being read. `from` is the last key seen, so that a step that was given up is taken again.
+/// What is left of a chunk: `from` is the last key seen, so that a step that was given up is taken again.
 #[derive(Clone)]
-struct Reading {
+struct Rest {
     table: Arc<Table>,
     bounds: Bounds,
 }
@@ -165,13 +165,13 @@ struct Reading {
 impl ChunkReader for FileReader {
     async fn open(&mut self, table: &Arc<Table>, chunk: &Chunk) -> Result<()> {
         let bounds = Bounds::parse(&chunk.bounds, table.key.len())?;
-        self.chunk = Some(Reading { table: rows::carried(table), bounds });
+        self.chunk = Some(Rest { table: rows::carried(table), bounds });
         Ok(())
     }
 
     async fn next(&mut self) -> Result<Option<Rows>> {
-        let Some(reading) = self.chunk.clone() else { return Ok(None) };
-        let (rows, from) = self.session.run(move |db| step(db, reading)).await?;
+        let Some(rest) = self.chunk.clone() else { return Ok(None) };
+        let (rows, from) = self.session.run(move |db| step(db, rest)).await?;
         match (&mut self.chunk, from) {
             (Some(chunk), Some(from)) => chunk.bounds.from = Some(from),
             _ => self.chunk = None,
@@ -181,8 +181,8 @@ impl ChunkReader for FileReader {
 }
 
 /// The next rows, and the last key when there may be more.
-fn step(db: &Connection, reading: Reading) -> Result<(Option<Rows>, Option<Vec<Cell>>)> {
-    let Reading { table, bounds } = reading;
+fn step(db: &Connection, rest: Rest) -> Result<(Option<Rows>, Option<Vec<Cell>>)> {
+    let Rest { table, bounds } = rest;
     let what = || error::sql(format!("reading table {}", table.name));
     let own = ident(&table.name.name);
     let columns = list(table.columns.iter().map(|c| c.name.as_str()));

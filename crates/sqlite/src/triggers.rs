@@ -10,7 +10,9 @@ use tidelock_model::Table;
 /// The parts that a table's triggers play; they are in the triggers' names.
 pub const KINDS: [&str; 6] = ["insert", "update", "rekeyed", "delete", "before_insert", "before_update"];
 /// Those without which changes are missed.
-pub const RECORDING: [&str; 3] = ["insert", "update", "delete"];
+const RECORDING: [&str; 3] = ["insert", "update", "delete"];
+/// Those that note which rows stand in the way of a new one.
+const NOTING: [&str; 2] = ["before_insert", "before_update"];
 
 /// The moment, in microseconds since 1970 UTC, as every version can tell it: to the millisecond.
 pub const STAMP: &str = "CAST(round((julianday('now') - 2440587.5) * 86400000.0) AS INTEGER) * 1000";
@@ -51,10 +53,17 @@ pub fn may_silence(text: &str) -> bool {
     letters.to_ascii_lowercase().contains("raise(ignore)")
 }
 
+/// Whether the triggers that are there record every change of the table as it is now, if only of the columns it had when they were made.
+pub fn miss_nothing(there: &BTreeMap<String, String>, layout: i64, table: &Table, found: &Found) -> bool {
+    let ways = Writer::new(layout, table, found).ways();
+    let watches =
+        |kind| there.get(&name(layout, kind)).is_some_and(|text| ways.iter().all(|w| text.contains(w)));
+    RECORDING.iter().all(|kind| there.contains_key(&name(layout, kind))) && NOTING.into_iter().all(watches)
+}
+
 /// The triggers that a table needs, `table` being what is captured of it: name → text.
 pub fn statements(layout: i64, table: &Table, found: &Found) -> BTreeMap<String, String> {
-    let key: Vec<&str> = table.key_columns().map(|c| c.name.as_str()).collect();
-    let writer = Writer { layout, table, uniques: &found.uniques, collations: found.collations(&key) };
+    let writer = Writer::new(layout, table, found);
     let text = [
         writer.insert(),
         writer.update(),
@@ -69,11 +78,16 @@ pub fn statements(layout: i64, table: &Table, found: &Found) -> BTreeMap<String,
 struct Writer<'a> {
     layout: i64,
     table: &'a Table,
-    uniques: &'a [Vec<String>],
+    found: &'a Found,
     collations: Vec<Option<&'a str>>,
 }
 
-impl Writer<'_> {
+impl<'a> Writer<'a> {
+    fn new(layout: i64, table: &'a Table, found: &'a Found) -> Writer<'a> {
+        let key: Vec<&str> = table.key_columns().map(|c| c.name.as_str()).collect();
+        Writer { layout, table, found, collations: found.collations(&key) }
+    }
+
     fn head(&self, kind: &str, when: &str) -> String {
         format!(
             "CREATE TRIGGER {} {when} ON {}",
@@ -110,10 +124,9 @@ impl Writer<'_> {
 
     fn record(&self, op: i64, width: usize, values: &str) -> String {
         format!(
-            "INSERT INTO {CHANGE} (layout, op, origin, time, {}) {values_head}{}, {op}, (SELECT origin FROM {ORIGIN} WHERE id = 1), {STAMP}, {values}",
+            "INSERT INTO {CHANGE} (layout, op, origin, time, {}) SELECT {}, {op}, (SELECT origin FROM {ORIGIN} WHERE id = 1), {STAMP}, {values}",
             places(1, width),
             self.layout,
-            values_head = "SELECT ",
         )
     }
 
@@ -184,13 +197,24 @@ impl Writer<'_> {
         )
     }
 
-    /// `(t.a = NEW.a AND t.b = NEW.b) OR (…)`: the rows of which a unique index says that they stand in the way.
-    fn in_the_way(&self) -> String {
+    /// `(t.a = NEW.a AND t.b = NEW.b)` for each unique index: the rows of which it says that they stand in the way. The rowid is one more, where it is not the key.
+    fn ways(&self) -> Vec<String> {
+        // REPLACE puts a column's default in the place of a NULL that it must not hold, after the BEFORE triggers.
+        let new = |column: &String| match self.found.filled.get(column) {
+            Some(default) => format!("coalesce(NEW.{}, {default})", ident(column)),
+            None => format!("NEW.{}", ident(column)),
+        };
         let one = |columns: &Vec<String>| {
-            let same = columns.iter().map(|c| format!("t.{0} = NEW.{0}", ident(c)));
+            let same = columns.iter().map(|c| format!("t.{} = {}", ident(c), new(c)));
             format!("({})", same.collect::<Vec<_>>().join(" AND "))
         };
-        self.uniques.iter().map(one).collect::<Vec<_>>().join(" OR ")
+        let rowid = self.found.rowids.first().filter(|_| !self.found.rowid_key);
+        let by_rowid = rowid.map(|name| format!("(t.{name} = NEW.{name})"));
+        self.found.uniques.iter().map(one).chain(by_rowid).collect()
+    }
+
+    fn in_the_way(&self) -> String {
+        self.ways().join(" OR ")
     }
 
     fn note(&self, kind: &str, when: &str, condition: &str) -> String {
@@ -214,9 +238,11 @@ impl Writer<'_> {
     }
 
     fn before_update(&self) -> String {
-        let mut watched: Vec<String> = self.uniques.iter().flatten().map(|c| ident(c)).collect();
+        let mut watched: Vec<String> = self.found.uniques.iter().flatten().map(|c| ident(c)).collect();
         watched.sort();
         watched.dedup();
+        // A rowid is known by all of its names here, and by the one that the statement has.
+        watched.extend(self.found.rowids.iter().map(ToString::to_string));
         let condition =
             format!("({}) AND NOT ({})", self.in_the_way(), self.key(self.of("t"), self.of("OLD")));
         self.note("before_update", &format!("BEFORE UPDATE OF {}", watched.join(", ")), &condition)

@@ -6,7 +6,7 @@
 
 mod temporal;
 
-use crate::decode::{uuid, uuid_text};
+use crate::decode::{Decoder, uuid, uuid_text};
 use crate::types::Resolved;
 use std::fmt::Write as _;
 use tidelock_model::{Array, Decimal, Type, Value};
@@ -30,7 +30,8 @@ pub(crate) enum Form {
 
 /// Appends `value` for a column of this type.
 pub(crate) fn put(column: &Resolved, value: &Value<'_>, form: Form, out: &mut Vec<u8>) -> Done {
-    typed(&column.data_type, value, &mut Out { form, out })
+    let between = if let Decoder::Array(_, delimiter) = column.decoder { delimiter } else { ',' };
+    typed(&column.data_type, value, &mut Out { form, between, out })
 }
 
 fn typed(data_type: &Type, value: &Value<'_>, o: &mut Out<'_>) -> Done {
@@ -97,6 +98,8 @@ pub(crate) fn shown(value: &Value<'_>) -> String {
 
 struct Out<'o> {
     form: Form,
+    /// What stands between two elements of an array: the element type's delimiter.
+    between: char,
     out: &'o mut Vec<u8>,
 }
 
@@ -285,13 +288,14 @@ impl Out<'_> {
             text.push('=');
         }
         let mut items = array.iter();
-        level(element, &dimensions, &mut items, &mut text)?;
+        level(element, self.between, &dimensions, &mut items, &mut text)?;
         self.quoted(&text)
     }
 }
 
 fn level<'a>(
     element: &Type,
+    between: char,
     dimensions: &[(i64, i64)],
     items: &mut impl Iterator<Item = Value<'a>>,
     text: &mut String,
@@ -300,12 +304,12 @@ fn level<'a>(
     if let Some(((length, _), inner)) = dimensions.split_first() {
         for n in 0..*length {
             if n > 0 {
-                text.push(',');
+                text.push(between);
             }
             if inner.is_empty() {
                 item(element, &items.next().unwrap_or(Value::Null), text)?;
             } else {
-                level(element, inner, items, text)?;
+                level(element, between, inner, items, text)?;
             }
         }
     }
@@ -319,7 +323,7 @@ fn item(element: &Type, value: &Value<'_>, text: &mut String) -> Done {
         return Ok(());
     }
     let mut bytes = Vec::new();
-    typed(element, value, &mut Out { form: Form::Bare, out: &mut bytes })?;
+    typed(element, value, &mut Out { form: Form::Bare, between: ',', out: &mut bytes })?;
     let plain = String::from_utf8(bytes).map_err(|_| Refusal("it is not UTF-8".into()))?;
     text.push('"');
     for c in plain.chars() {

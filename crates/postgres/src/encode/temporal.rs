@@ -47,9 +47,11 @@ impl Out<'_> {
     pub(super) fn datetime(&mut self, value: &Value<'_>, fraction: u8) -> Done {
         match value {
             Value::DateTime(DateTime::Micros(micros)) => self.moment(*micros, fraction, b""),
-            Value::DateTime(DateTime::Infinity) => self.plain("infinity"),
-            Value::DateTime(DateTime::NegInfinity) => self.plain("-infinity"),
-            Value::DateTime(DateTime::Partial { .. }) => {
+            Value::DateTime(DateTime::Infinity) | Value::Date(Date::Infinity) => self.plain("infinity"),
+            Value::DateTime(DateTime::NegInfinity) | Value::Date(Date::NegInfinity) => {
+                self.plain("-infinity")
+            }
+            Value::DateTime(DateTime::Partial { .. }) | Value::Date(Date::Partial { .. }) => {
                 Err(Refusal("PostgreSQL has no zero or partial dates".into()))
             }
             Value::Date(Date::Day(days)) => self.moment(i64::from(*days) * DAY, fraction, b""),

@@ -13,7 +13,6 @@ use postgres_protocol::authentication::sasl::{
     ChannelBinding, SCRAM_SHA_256, SCRAM_SHA_256_PLUS, ScramSha256,
 };
 use postgres_protocol::message::frontend;
-use rustls::SupportedCipherSuite;
 use rustls::crypto::ring::cipher_suite::{TLS13_AES_128_GCM_SHA256, TLS13_AES_256_GCM_SHA384};
 use std::io;
 use tidelock_endpoint::{EndpointError, ErrorKind};
@@ -132,13 +131,7 @@ pub(super) fn end_point(certificate: &[u8]) -> Option<Vec<u8>> {
         (6, Some([12]), _) | (6, _, Some([3, 3])) => TLS13_AES_256_GCM_SHA384,
         _ => return None,
     };
-    match suite {
-        SupportedCipherSuite::Tls13(suite) => {
-            Some(suite.common.hash_provider.hash(certificate).as_ref().to_vec())
-        }
-        #[allow(unreachable_patterns)]
-        _ => None,
-    }
+    Some(suite.tls13()?.common.hash_provider.hash(certificate).as_ref().to_vec())
 }
 
 /// The first DER element: its tag, its content, and what is behind it.

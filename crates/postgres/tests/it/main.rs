@@ -1,6 +1,7 @@
 //! The engine against real servers: PostgreSQL 15 and 18.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod altered;
 mod common;
 mod conformance;
 mod inspecting;

@@ -9,6 +9,7 @@ mod other_process;
 mod other_triggers;
 mod resuming;
 mod schema_changes;
+mod unnoticed;
 mod values;
 mod world;
 mod writing;

@@ -52,19 +52,15 @@ async fn a_table_that_is_renamed_is_not_told_under_its_old_name() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_new_index_and_a_vacuum_disturb_nothing() {
+async fn a_new_index_and_a_vacuum_disturb_nothing_and_a_unique_one_is_watched() {
     let world = World::new("CREATE TABLE t (k TEXT PRIMARY KEY, n INTEGER); INSERT INTO t VALUES ('a', 1)");
     let mut follower = world.follow(&["t"]).await;
     let db = world.writer();
-    db.execute_batch("CREATE UNIQUE INDEX i ON t (n); VACUUM; INSERT INTO t VALUES ('b', 2)").unwrap();
+    db.execute_batch("CREATE INDEX j ON t (n); VACUUM; INSERT INTO t VALUES ('b', 2)").unwrap();
     assert_eq!(follower.changes(1).await, ["I t: Text(\"b\"), Int(2)"]);
-    // Once the triggers were remade they watch the new index.
-    let sql = "SELECT count(*) FROM sqlite_schema WHERE type = 'trigger' AND sql LIKE '%NEW.\"n\")%'";
-    let begun = std::time::Instant::now();
-    while db.query_row(sql, [], |r| r.get::<_, i64>(0)).unwrap() == 0 {
-        assert!(begun.elapsed().as_secs() < 20, "the triggers stay as they were");
-        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-    }
+    // What was replaced through a unique index before our triggers watched it is not known.
+    db.execute_batch("CREATE UNIQUE INDEX i ON t (n)").unwrap();
+    assert_eq!(follower.changes(3).await[0], "T t: ");
     db.execute_batch("REPLACE INTO t VALUES ('c', 2)").unwrap();
     assert_eq!(follower.changes(2).await, ["D t: Text(\"b\"), Int(2)", "I t: Text(\"c\"), Int(2)"]);
 }
