@@ -31,7 +31,7 @@ pub struct FlowRun {
     pub state: Arc<StateStore>,
     /// How far the source was read.
     pub reached: watch::Receiver<Reached>,
-    /// How far the target is; `None` until the first copy is whole and it follows.
+    /// How far the target is; `None` until the first copy is whole.
     pub delivered: watch::Sender<Option<Arrived>>,
     /// The other direction of a two-way job.
     pub opposite: Option<Opposite>,
@@ -97,6 +97,8 @@ impl FlowRun {
         }
         outdated::clear(&self.state, &context.flow.job, &context.flow.target)?;
         self.copy(&mut *target, &mut state, &chunks, &since).await?;
+        let copied = Arrived { sequence: state.sequence, settled: false };
+        self.delivered.send_if_modified(|d| d.is_none() && d.replace(copied).is_none());
         let finish = if state.unfinished { Some(self.past_all_views().await?) } else { None };
         context.phase(if finish.is_some() { "catching up" } else { "following" });
         let mut delivery =
@@ -105,10 +107,13 @@ impl FlowRun {
         delivery.run(skip_to).await
     }
 
-    /// The place behind which the target is as the source once was: every view that the copy was read from is older. Capture may be far from it still, and
-    /// may be waiting for this very delivery to make room in the journal.
+    /// The place behind which the target is as the source once was: every view that the copy was read from is older, and at a two-way job also whatever
+    /// the other direction's copy wrote at the source. Capture may be far from it still, and may be waiting for this very delivery to make room in the journal.
     async fn past_all_views(&self) -> Result<Finish> {
         let context = &self.context;
+        if let Some(opposite) = &self.opposite {
+            self.until(&opposite.arrived, Option::is_some).await?;
+        }
         let head = async {
             let mut source = context.source.source(context.capture).await?;
             source.head().await
@@ -118,6 +123,19 @@ impl FlowRun {
             head = head => head.map_err(SyncError::at(&context.flow.source))?,
         };
         Ok(Finish { head, reached: self.reached.clone(), at: None })
+    }
+
+    /// Waits for something of the other direction. When that ends before, it is told there why.
+    async fn until<T: Clone>(
+        &self,
+        told: &watch::Receiver<T>,
+        enough: impl FnMut(&T) -> bool + Send,
+    ) -> Result<()> {
+        let mut told = told.clone();
+        tokio::select! {
+            () = self.context.cancel.cancelled() => Err(SyncError::Cancelled),
+            done = told.wait_for(enough) => done.map(drop).map_err(|_| SyncError::Cancelled),
+        }
     }
 
     /// A table that left the job, or is mapped otherwise than when it was copied, is copied anew when it is there again: changes were passed over meanwhile.
@@ -263,6 +281,10 @@ impl FlowRun {
         let tables: Vec<Arc<TableMap>> = context.flow.tables.iter().filter(wanted).cloned().collect();
         if tables.is_empty() {
             return Ok(());
+        }
+        if let Some(opposite) = &self.opposite {
+            // A row that somebody deletes at the target behind the copy's back would not be missed.
+            self.until(&opposite.reached, |r| r.ready).await?;
         }
         context.phase("snapshot");
         let marks = snapshot::run(context, target, &tables, done, Some((&self.state, since))).await?;

@@ -79,7 +79,8 @@ pub async fn run(
         let Plan { id: plan, since, chunks, .. } = planned;
         let of_table: Vec<&ChunkState> = of_table.into_iter().filter(|d| d.plan == plan).collect();
         let mode = if empty { WriteMode::Insert } else { WriteMode::Upsert };
-        // A two-way copy holds row against row: what its view has needs no replay, which could bring back what the other side deleted.
+        // A two-way copy holds row against row: what its view has needs no replay, which could bring back what the other side deleted. What its view no longer has
+        // may still go to the other side: see the assembler.
         let only_ours = empty || (planned.empty && !of_table.is_empty());
         if only_ours || context.flow.two_way.is_some() {
             let mut views: Vec<Position> = of_table.iter().map(|d| d.mark.clone()).collect();

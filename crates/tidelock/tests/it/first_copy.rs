@@ -1,8 +1,13 @@
 //! A first copy that was interrupted, and what was done meanwhile: it ends equal all the same.
 
+use crate::service::{Service, phase};
+use crate::sides::{config, pair, rows, run_all};
 use crate::support::{Place, Ran};
 use rusqlite::Connection;
 use std::time::Duration;
+use tidelock_testkit::{Database, Kind};
+
+const LONG: Duration = Duration::from_secs(60);
 
 const CONFIG: &str = "
 endpoints: { shop: 'sqlite:./shop.db', crm: 'sqlite:./crm.db' }
@@ -161,4 +166,105 @@ fn a_table_that_leaves_the_job_in_the_middle_of_its_copy_does_not_hold_the_job_u
     place.write("tidelock.yaml", &with);
     place.run(&["sync"]).done();
     is_copied(&place, "more", "more");
+}
+
+/// Both sides hold the same rows of `items`, some of which `there` has newer. A copy from `here` waits at the first of them until the session ends.
+async fn both_sides(priority: &str) -> Option<(Place, Database, Database)> {
+    let (here, there) = pair("first_copy", Kind::Sqlite, Kind::Postgres18).await?;
+    for side in [&here, &there] {
+        side.execute("CREATE TABLE items (id integer PRIMARY KEY, name varchar(200), version integer)")
+            .await
+            .unwrap();
+    }
+    here.execute(
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 60000) \
+         INSERT INTO items SELECT i, hex(zeroblob(60)), 1 FROM n",
+    )
+    .await
+    .unwrap();
+    let rows = "INSERT INTO items SELECT i, repeat('0', 120), 1 + i % 2 FROM generate_series(1, 60000) AS i";
+    run_all(&there, &["ALTER TABLE items REPLICA IDENTITY FULL", rows]).await;
+    // A server is captured that nobody holds up: what is open at PostgreSQL holds up a new slot.
+    for side in [&here, &there] {
+        side.execute("CREATE TABLE more (id integer PRIMARY KEY, version integer)").await.unwrap();
+    }
+    there.execute("ALTER TABLE more REPLICA IDENTITY FULL").await.unwrap();
+    let job = format!(
+        "{{ between: [here, there], tables: [more, items], conflicts: {{ resolve: last_update_wins, version: version, priority: {priority} }} }}"
+    );
+    let text = config(&here, &there, &job);
+    let place = Place::with_config(&text.replace("[more, items]", "[more]"));
+    place.run(&["sync"]).done();
+    place.write("tidelock.yaml", &text);
+    Some((place, here, there))
+}
+
+async fn equal(here: &Database, there: &Database) {
+    let sum = "SELECT count(*), sum(id), sum(version), sum(id * version % 1000) FROM items";
+    assert_eq!(rows(here, sum).await, rows(there, sum).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_side_is_copied_before_both_are_captured() {
+    let Some((place, here, there)) = both_sides("[here, there]").await else { return };
+    let mut client = there.session().await.unwrap();
+    // As long as this is open there is no slot.
+    let slots = "SELECT count(*) FROM pg_replication_slots WHERE database = current_database()";
+    place.run(&["cleanup", "--yes"]).done();
+    client.execute("BEGIN; INSERT INTO more VALUES (1, 1)").await.unwrap();
+    let mut service = Service::begin(&place, &["sync", "--json"]);
+    let captured = |e: &serde_json::Value| e["event"] == "capture" && e["endpoint"] == "here";
+    service.wait("one side to be captured", LONG, async |s| s.told(captured)).await;
+    there.wait_for(slots, "1", LONG).await.unwrap();
+    there.execute("DELETE FROM items WHERE id < 10").await.unwrap();
+    assert!(!service.told(phase("snapshot")));
+    client.execute("COMMIT").await.unwrap();
+    let (code, told) = service.ended().await;
+    assert_eq!(code, 0, "{told}");
+    equal(&here, &there).await;
+}
+
+/// What one side deletes before the copy from the other one comes to the row.
+async fn deletes_during_the_copy(priority: &str, full: bool) {
+    let Some((place, here, there)) = both_sides(priority).await else { return };
+    if full {
+        place.run(&["sync"]).done();
+    }
+    let mut client = there.session().await.unwrap();
+    client.execute("BEGIN").await.unwrap();
+    client.query("SELECT id FROM items WHERE id = 1 FOR UPDATE").await.unwrap();
+    let arguments: &[&str] =
+        if full { &["sync", "job", "--full", "--tables", "items", "--json"] } else { &["sync", "--json"] };
+    let mut service = Service::begin(&place, arguments);
+    let planned = |e: &serde_json::Value| e["event"] == "table_planned";
+    service.wait("both views", LONG, async |s| s.count(planned) == 2).await;
+    run_all(
+        &there,
+        &["DELETE FROM items WHERE id IN (50000, 50001)", "UPDATE items SET version = 7 WHERE id = 50003"],
+    )
+    .await;
+    run_all(&here, &["UPDATE items SET version = 8 WHERE id = 50002", "DELETE FROM items WHERE id = 2"])
+        .await;
+    client.execute("COMMIT").await.unwrap();
+    let (code, told) = service.ended().await;
+    assert_eq!(code, 0, "{told}");
+    equal(&here, &there).await;
+    here.execute("UPDATE items SET version = 9 WHERE id = 50000").await.unwrap();
+    place.run(&["sync"]).done();
+    equal(&here, &there).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_deleted_while_two_sides_are_copied_is_deleted_at_both_or_at_none() {
+    deletes_during_the_copy("[here, there]", false).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_deleted_while_two_sides_are_copied_is_deleted_at_both_or_at_none_the_other_way_round() {
+    deletes_during_the_copy("[there, here]", false).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_deleted_while_two_sides_are_copied_anew_is_deleted_at_both_or_at_none() {
+    deletes_during_the_copy("[here, there]", true).await;
 }
