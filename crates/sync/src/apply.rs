@@ -9,7 +9,7 @@ use crate::resolve::{Conflict, Incoming, Resolution, Rule, resolve};
 use crate::{Result, SyncError};
 use std::collections::HashMap;
 use tidelock_endpoint::{Delta, EndpointError, ErrorKind, Target};
-use tidelock_model::{Image, ImageWriter, Rows, RowsWriter, Slot, Table, Value, canonical_hash};
+use tidelock_model::{Image, ImageWriter, Rows, RowsWriter, Slot, Table, TableName, Value, canonical_hash};
 
 /// A conflict that the incoming change lost, for the log. Written once the transaction is durable. The other end sees the same conflict and overwrites what
 /// is told here, so that it is recorded at one end only.
@@ -36,6 +36,8 @@ pub struct Decisions {
     pub conflicts: Vec<Decided>,
     /// What the source has to decide.
     pub unsettled: Vec<Unsettled>,
+    /// Two-way: deletes may be older than what the other direction's first copy wrote at the source.
+    pub during_copy: bool,
 }
 
 /// Applies a fold. What it decided about conflicts is added to `decisions`.
@@ -49,11 +51,14 @@ pub async fn apply(
         return Ok(());
     }
     let at = SyncError::at(&context.flow.target);
+    let back = if decisions.during_copy { brought_back(context, fold).await? } else { HashMap::new() };
     let deltas = match &context.flow.two_way {
         None => fold.deltas(|_, _| Choice::Write),
         Some(policy) => {
-            let choices = decide(policy, target, fold, decisions, &at).await?;
-            fold.deltas(|table, entry| choices[table][entry])
+            let (choices, kept) = decide(policy, target, fold, &back, decisions, &at).await?;
+            let mut deltas = fold.deltas(|table, entry| choices[table][entry]);
+            deltas.extend(kept);
+            deltas
         }
     };
     let applied = target.apply(&deltas).await.map_err(&at)?;
@@ -67,15 +72,16 @@ pub async fn apply(
     Ok(())
 }
 
-/// A choice for each entry of each table, as `Fold::tables` counts them.
-async fn decide(
+/// A choice for each entry of each table, as `Fold::tables` counts them; and the rows that stay, of those that are `back` at the source.
+async fn decide<'b>(
     policy: &TwoWay,
     target: &mut dyn Target,
-    fold: &Fold,
+    fold: &'b Fold,
+    back: &'b HashMap<&'b TableName, Rows>,
     decisions: &mut Decisions,
     at: &(impl Fn(EndpointError) -> SyncError + Sync),
-) -> Result<Vec<Vec<Choice>>> {
-    let mut choices = Vec::new();
+) -> Result<(Vec<Vec<Choice>>, Vec<Delta<'b>>)> {
+    let (mut choices, mut kept) = (Vec::new(), Vec::new());
     let mut scratch = Vec::new();
     if let Some(table) = fold.truncated() {
         let message = format!(
@@ -86,11 +92,9 @@ async fn decide(
     }
     for (map, entries) in fold.tables() {
         let current = read(target, map, fold, entries).await.map_err(at)?;
-        let mut rows = HashMap::with_capacity(current.len());
-        for image in current.images() {
-            let image = image?;
-            rows.insert(key_hash(&map.target, image, &mut scratch)?, image);
-        }
+        let rows = by_key(&map.target, &current)?;
+        let back = back.get(&map.target.name).map(|back| by_key(&map.target, back)).transpose()?;
+        let mut stays = Delta::new(&map.target);
         let version = policy.version.get(&map.target.name).copied();
         let version = version.ok_or_else(|| {
             SyncError::stopped("TL-SYNC-NO-VERSION", format!("{} has no version column", map.target.name))
@@ -99,11 +103,52 @@ async fn decide(
         for entry in entries {
             let key = key_hash(&map.target, fold.image(&entry.key), &mut scratch)?;
             let here = rows.get(&key).copied();
-            of_table.push(choose(policy, map, fold, entry, here, version, decisions)?);
+            let back = back.as_ref().and_then(|back| back.get(&key));
+            of_table.push(match (back, &entry.after) {
+                (Some(row), After::Gone) => {
+                    // One that was changed here goes to the source, and is held against the row there.
+                    if is_uncrossed(fold, entry, here)? {
+                        stays.upserts.push(*row);
+                    }
+                    Choice::Drop
+                }
+                _ => choose(policy, map, fold, entry, here, version, decisions)?,
+            });
         }
         choices.push(of_table);
+        kept.extend(Some(stays).filter(|delta| delta.rows() > 0));
     }
-    Ok(choices)
+    Ok((choices, kept))
+}
+
+/// Of the rows that `fold` deletes those that the source has all the same, by the target's table. The other direction's first copy looked at this end before the
+/// delete came here and at the source after it: it took the row for one that the source lacks, and wrote it there. Nobody else tells this end of that, as the row
+/// came from here; so it stays, as the source has it. A row too many can be deleted again.
+async fn brought_back<'f>(context: &FlowContext, fold: &'f Fold) -> Result<HashMap<&'f TableName, Rows>> {
+    let at = SyncError::at(&context.flow.source);
+    let mut back = HashMap::new();
+    for (map, entries) in fold.tables() {
+        let mut wanted = RowsWriter::new(map.source.clone());
+        for entry in entries.iter().filter(|e| e.after == After::Gone) {
+            wanted.image(Image::from_bytes(&map.source_key(fold.image(&entry.key))?));
+        }
+        if !wanted.is_empty() {
+            let mut source = context.source.source(context.capture).await.map_err(&at)?;
+            let found = source.read(&wanted.take()).await.map_err(&at)?;
+            back.insert(&map.target.name, map.rows(found)?);
+        }
+    }
+    Ok(back)
+}
+
+/// Rows by the hash of their keys.
+fn by_key<'r>(table: &Table, rows: &'r Rows) -> Result<HashMap<u128, Image<'r>>> {
+    let mut scratch = Vec::new();
+    let keyed = |image: std::result::Result<Image<'r>, _>| {
+        let image = image?;
+        Ok((key_hash(table, image, &mut scratch)?, image))
+    };
+    rows.images().map(keyed).collect()
 }
 
 fn choose(
@@ -124,12 +169,8 @@ fn choose(
     {
         return Ok(Choice::Drop);
     }
-    let uncrossed = match (&entry.before, here) {
-        (Before::Was(span), Some(here)) => unchanged(fold.image(span), here)?,
-        _ => false,
-    };
     let incoming = Incoming {
-        uncrossed,
+        uncrossed: is_uncrossed(fold, entry, here)?,
         inserted: entry.before == Before::Absent,
         after: after.map(|a| value(a, version).map(|v| v.unwrap_or(Value::Null))).transpose()?,
     };
@@ -165,6 +206,14 @@ fn same(a: Image<'_>, b: Image<'_>) -> Result<bool> {
         Ok::<_, SyncError>(canonical_hash(slots.into_iter(), &mut scratch))
     };
     Ok(hash(a)? == hash(b)?)
+}
+
+/// The row here is the one that the source saw before its change.
+fn is_uncrossed(fold: &Fold, entry: &Entry, here: Option<Image<'_>>) -> Result<bool> {
+    match (&entry.before, here) {
+        (Before::Was(span), Some(here)) => unchanged(fold.image(span), here),
+        _ => Ok(false),
+    }
 }
 
 /// What was sent of the row before the change is what stands here. A version alone would not tell: two writers may forget to raise it.

@@ -295,6 +295,7 @@ impl<'a> Delivery<'a> {
             let flow = &self.context.flow;
             self.target.begin(&flow.marks.through(origin)).await.map_err(SyncError::at(&flow.target))?;
             self.open = true;
+            self.decisions.during_copy = flow.two_way.is_some() && self.finish.is_some();
         }
         Ok(())
     }

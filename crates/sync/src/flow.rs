@@ -31,7 +31,7 @@ pub struct FlowRun {
     pub state: Arc<StateStore>,
     /// How far the source was read.
     pub reached: watch::Receiver<Reached>,
-    /// How far the target is; `None` until the first copy is whole and it follows.
+    /// How far the target is; `None` until the first copy is whole.
     pub delivered: watch::Sender<Option<Arrived>>,
     /// The other direction of a two-way job.
     pub opposite: Option<Opposite>,
@@ -85,21 +85,20 @@ impl FlowRun {
         let tables: Vec<_> = context.flow.tables.iter().map(|t| t.target.clone()).collect();
         target.prepare(engine, &tables).await.map_err(&at)?;
         durable(&self.journal, after).await?;
-        let again = self.again.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
-        let chunks = progress.chunks.iter().filter(|c| !again.contains(&c.table));
+        let (chunks, stale) = self.chunks(progress.chunks);
         let same = progress.stream.as_ref().is_some_and(|s| s.journal == self.journal.id());
-        let chunks = chunks.filter(|_| same).map(|c| (&c.table, c.since));
-        let copied = state.copied.iter().map(|c| (&c.table, c.since)).chain(chunks);
+        let going_on = chunks.iter().filter(|_| same).map(|c| (&c.table, c.since));
+        let copied = state.copied.iter().map(|c| (&c.table, c.since)).chain(going_on);
         since.check(copied, &context.flow.job, &context.flow.source)?;
         let name = reader_name(&context.flow.job, &context.flow.target);
         let reader = self.journal.reader(&name, after)?;
-        let stale = progress.chunks.iter().filter(|c| again.contains(&c.table)).map(ChunkState::lane);
-        let stale: Vec<String> = stale.collect();
         if progress.stream.as_ref() != Some(&state) || !stale.is_empty() {
             self.write(&mut *target, &state, &stale).await?;
         }
         outdated::clear(&self.state, &context.flow.job, &context.flow.target)?;
-        self.copy(&mut *target, &mut state, &progress, &since).await?;
+        self.copy(&mut *target, &mut state, &chunks, &since).await?;
+        let copied = Arrived { sequence: state.sequence, settled: false };
+        self.delivered.send_if_modified(|d| d.is_none() && d.replace(copied).is_none());
         let finish = if state.unfinished { Some(self.past_all_views().await?) } else { None };
         context.phase(if finish.is_some() { "catching up" } else { "following" });
         let mut delivery =
@@ -108,10 +107,13 @@ impl FlowRun {
         delivery.run().await
     }
 
-    /// The place behind which the target is as the source once was: every view that the copy was read from is older. Capture may be far from it still, and
-    /// may be waiting for this very delivery to make room in the journal.
+    /// The place behind which the target is as the source once was: every view that the copy was read from is older, and at a two-way job also whatever
+    /// the other direction's copy wrote at the source. Capture may be far from it still, and may be waiting for this very delivery to make room in the journal.
     async fn past_all_views(&self) -> Result<Finish> {
         let context = &self.context;
+        if let Some(opposite) = &self.opposite {
+            self.until(&opposite.arrived, Option::is_some).await?;
+        }
         let head = async {
             let mut source = context.source.source(context.capture).await?;
             source.head().await
@@ -123,6 +125,19 @@ impl FlowRun {
         Ok(Finish { head, reached: self.reached.clone(), at: None })
     }
 
+    /// Waits for something of the other direction. When that ends before, it is told there why.
+    async fn until<T: Clone>(
+        &self,
+        told: &watch::Receiver<T>,
+        enough: impl FnMut(&T) -> bool + Send,
+    ) -> Result<()> {
+        let mut told = told.clone();
+        tokio::select! {
+            () = self.context.cancel.cancelled() => Err(SyncError::Cancelled),
+            done = told.wait_for(enough) => done.map(drop).map_err(|_| SyncError::Cancelled),
+        }
+    }
+
     /// A table that left the job, or is mapped otherwise than when it was copied, is copied anew when it is there again: changes were passed over meanwhile.
     fn keep_copied(&self, state: &mut JobState) {
         let maps = &self.context.flow.tables;
@@ -130,6 +145,15 @@ impl FlowRun {
         state.copied.retain(same);
         let again = self.again.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         state.copied.retain(|c| !again.contains(&c.table));
+    }
+
+    /// The chunks that the copy may go on behind, and the lanes of those that mean nothing any more: of tables that are copied again, or left the job.
+    fn chunks(&self, all: Vec<ChunkState>) -> (Vec<ChunkState>, Vec<String>) {
+        let again = self.again.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let own = self.context.flow.source_tables();
+        let (going_on, stale): (Vec<_>, Vec<_>) =
+            all.into_iter().partition(|c| own.contains(&c.table) && !again.contains(&c.table));
+        (going_on, stale.iter().map(ChunkState::lane).collect())
     }
 
     /// A target's table that was copied and is gone would be made again, empty, and only followed.
@@ -244,25 +268,27 @@ impl FlowRun {
         &self,
         target: &mut dyn Target,
         state: &mut JobState,
-        progress: &Progress,
+        done: &[ChunkState],
         since: &Since,
     ) -> Result<()> {
         let context = &self.context;
-        let again = self.again.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
-        let done: Vec<ChunkState> =
-            progress.chunks.iter().filter(|c| !again.contains(&c.table)).cloned().collect();
+        let again =
+            std::mem::take(&mut *self.again.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
         if !again.is_empty() {
             // The checkpoint does not name them any more: from here on an interrupted `--full` goes on like any first copy, by plans of its own.
             self.state.forget_plans(&snapshot::plan_name(context))?;
-            self.again.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clear();
         }
         let wanted = |t: &&Arc<TableMap>| !state.copied.iter().any(|c| c.table == t.source.name);
         let tables: Vec<Arc<TableMap>> = context.flow.tables.iter().filter(wanted).cloned().collect();
         if tables.is_empty() {
             return Ok(());
         }
+        if let Some(opposite) = &self.opposite {
+            // A row that somebody deletes at the target behind the copy's back would not be missed.
+            self.until(&opposite.reached, |r| r.ready).await?;
+        }
         context.phase("snapshot");
-        let marks = snapshot::run(context, target, &tables, &done, Some((&self.state, since))).await?;
+        let marks = snapshot::run(context, target, &tables, done, Some((&self.state, since))).await?;
         state.unfinished = true;
         for map in &tables {
             state.marks.retain(|m| m.table != map.source.name);

@@ -4,7 +4,8 @@
 //! a chunk that has its mark is never loaded again, and the stream passes over transactions that all of a table's views hold.
 //!
 //! Invariant: a chunk's rows and its mark are at the target together or not at all. The plan of chunks is kept, because a mark only means
-//! something within its plan; when it is lost every chunk is loaded again, by key, and nothing is passed over on account of the new view alone.
+//! something within its plan; when it is lost, or does not hold any more, every chunk is loaded again, by key, and nothing is passed over on account of the new
+//! view alone. A plan does not hold for a table that is mapped otherwise, or whose loaded rows are gone.
 
 use crate::apply::{Decisions, apply};
 use crate::capture::since::Since;
@@ -71,15 +72,17 @@ pub async fn run(
     let mut queue = VecDeque::new();
     let mut loaded: BTreeMap<String, u64> = BTreeMap::new();
     for map in tables {
-        let Plan { id: plan, since, chunks } = plan(context, &*snapshot, map, kept).await?;
         let table = &map.source.name;
-        let of_table: Vec<&ChunkState> =
-            done.iter().filter(|d| d.table == *table && d.plan == plan).collect();
-        let resumed = !of_table.is_empty();
+        let of_table: Vec<&ChunkState> = done.iter().filter(|d| d.table == *table).collect();
         let empty = target.is_empty(&map.target).await.map_err(SyncError::at(&context.flow.target))?;
+        let planned = plan(context, &*snapshot, map, kept, &of_table, empty).await?;
+        let Plan { id: plan, since, chunks, .. } = planned;
+        let of_table: Vec<&ChunkState> = of_table.into_iter().filter(|d| d.plan == plan).collect();
         let mode = if empty { WriteMode::Insert } else { WriteMode::Upsert };
-        // A two-way copy holds row against row: what its view has needs no replay, which could bring back what the other side deleted.
-        if empty || resumed || context.flow.two_way.is_some() {
+        // A two-way copy holds row against row: what its view has needs no replay, which could bring back what the other side deleted. What its view no longer has
+        // may still go to the other side: see the assembler.
+        let only_ours = empty || (planned.empty && !of_table.is_empty());
+        if only_ours || context.flow.two_way.is_some() {
             let mut views: Vec<Position> = of_table.iter().map(|d| d.mark.clone()).collect();
             views.push(snapshot.mark().clone());
             views.dedup();
@@ -126,28 +129,46 @@ struct Plan {
     id: String,
     /// The beginning of the table's capture: chunks loaded under another one have a gap behind them.
     since: i64,
+    /// Into what it is copied, see [`TableMap::shape`]: chunks loaded otherwise are elsewhere, or lack columns.
+    shape: String,
+    /// The target's table held no row when this was made: what is there is of this copy, and so nothing is there that its views no longer have.
+    empty: bool,
     chunks: Vec<Chunk>,
 }
 
-/// The table's chunks: those planned before, if their plan is still there.
+impl Plan {
+    /// The copy can go on by it behind the chunks that are `done`. `empty`: the target's table holds no row now. Rows that were loaded are gone then, with their
+    /// table or without it; a two-way job is told of that like of any other change.
+    fn holds(&self, since: i64, map: &TableMap, done: &[&ChunkState], empty: bool, two_way: bool) -> bool {
+        let mut loaded = done.iter().filter(|d| d.plan == self.id).map(|d| d.rows).peekable();
+        let begun = loaded.peek().is_some();
+        let gone = empty && !two_way && loaded.any(|rows| rows > 0);
+        self.since == since && self.shape == map.shape() && begun && !gone
+    }
+}
+
+/// The table's chunks: those planned before, if their plan is still there and holds. `done` are those of the table that are marked at the target, by any plan.
 async fn plan(
     context: &FlowContext,
     snapshot: &dyn Snapshot,
     map: &TableMap,
     kept: Option<Kept<'_>>,
+    done: &[&ChunkState],
+    empty: bool,
 ) -> Result<Plan> {
     let (job, table) = (plan_name(context), map.source.name.to_string());
     let since = kept.map_or(0, |(_, since)| since.of(&map.source.name));
+    let two_way = context.flow.two_way.is_some();
     if let Some(plan) = kept.map(|(state, _)| state.plan(&job, &table)).transpose()?.flatten()
         && let Ok(plan) = serde_json::from_str::<Plan>(&plan)
-        && plan.since == since
+        && plan.holds(since, map, done, empty, two_way)
     {
         return Ok(plan);
     }
     let chunks =
         snapshot.chunks(&map.source, CHUNK_ROWS).await.map_err(SyncError::at(&context.flow.source))?;
     let id = format!("{:016x}", RandomState::new().build_hasher().finish());
-    let plan = Plan { id, since, chunks };
+    let plan = Plan { id, since, shape: map.shape(), empty, chunks };
     if let Some((state, _)) = kept {
         let text = serde_json::to_string(&plan).expect("chunks are plain data");
         state.save_plan(&job, &table, &text)?;

@@ -17,7 +17,7 @@ use crate::{Result, SyncError};
 use std::cmp::Ordering;
 use std::sync::Arc;
 use tidelock_endpoint::Coverage;
-use tidelock_model::{Change, Position, Record, Table};
+use tidelock_model::{Change, Operation, Position, Record, Table};
 
 /// What the caller must do now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,6 +69,7 @@ pub struct Assembler {
     bytes: usize,
     changes: u64,
     skip_to: Option<Skip>,
+    two_way: bool,
 }
 
 /// How a position stands to a place.
@@ -119,12 +120,15 @@ impl Assembler {
             bytes: 0,
             changes: 0,
             skip_to: None,
+            two_way: false,
         }
     }
 
-    /// What is to be applied next takes each key once, for a two-way job.
+    /// For a two-way job: what is to be applied next takes each key once, and of what a view holds the rows that went are told all the same. The other direction's
+    /// copy may have been at such a row before it went, and nothing else tells the target of it.
     pub fn each_key_once(&mut self) {
         self.fold = Fold::single();
+        self.two_way = true;
     }
 
     /// The views that first copies were read from.
@@ -228,10 +232,22 @@ impl Assembler {
     }
 
     fn change(&mut self, change: &Change<'_>) -> Result<Step> {
-        if self.passing || self.held.contains(&change.table.name) {
+        let held = self.held.contains(&change.table.name);
+        if self.passing || held && !self.two_way {
             return Ok(Step::Taken);
         }
-        let Some(map) = self.map(change.table)? else { return Ok(Step::Taken) };
+        let gone = Change { operation: Operation::Delete, after: None, ..*change };
+        let change = match (held, change.operation) {
+            (false, _) | (true, Operation::Delete) => change,
+            (true, Operation::Update) if moved(change)? => &gone,
+            (true, _) => return Ok(Step::Taken),
+        };
+        let map = match self.map(change.table) {
+            // The view was read of another version of the table.
+            Err(_) if held => None,
+            map => map?,
+        };
+        let Some(map) = map else { return Ok(Step::Taken) };
         if self.fold.add(&map, change)? == Added::Barrier {
             return Ok(Step::Apply);
         }
@@ -284,6 +300,17 @@ impl Assembler {
         self.versions.push((version.clone(), map.clone()));
         Ok(map)
     }
+}
+
+/// The row has another key than before.
+fn moved(change: &Change<'_>) -> Result<bool> {
+    let (Some(before), Some(after)) = (change.before, change.after) else { return Ok(false) };
+    for column in &change.table.key {
+        if before.slot(*column)? != after.slot(*column)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 #[cfg(test)]

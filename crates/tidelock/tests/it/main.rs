@@ -5,6 +5,7 @@ mod catalog;
 mod chinook;
 mod command_line;
 mod configuration;
+mod first_copy;
 mod following;
 mod hazards;
 mod naming;

@@ -19,7 +19,12 @@ pub struct Service {
 impl Service {
     /// Starts it in a place that has a configuration.
     pub fn start(place: &Place) -> Service {
-        let mut command = place.command(&["run", "--json"]);
+        Service::begin(place, &["run", "--json"])
+    }
+
+    /// Starts another command that tells what it does in lines of JSON.
+    pub fn begin(place: &Place, arguments: &[&str]) -> Service {
+        let mut command = place.command(arguments);
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let (told, complaint) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Mutex::new(String::new())));
         let (out, mut err) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());

@@ -147,6 +147,40 @@ fn a_transaction_is_passed_over_only_when_all_views_of_the_table_hold_it() {
 }
 
 #[test]
+fn rows_that_went_are_told_to_a_two_way_job_although_a_view_holds_that() {
+    let covers = |_: &Position, _: &str| Ok(Coverage::Held);
+    let (held, other) =
+        (table("t"), Arc::new(Table { columns: vec![], key: vec![], ..(*table("t")).clone() }));
+    let mut w = BatchWriter::new();
+    let row = |id: i64| {
+        move |image: &mut tidelock_model::ImageWriter<'_>| {
+            image.value(&Value::Int(id));
+            Ok::<_, CodecError>(())
+        }
+    };
+    w.begin("1", None, 7);
+    w.insert(&held, row(1)).unwrap();
+    w.update(&held, row(2), row(2)).unwrap();
+    w.update(&held, row(3), row(4)).unwrap();
+    w.delete(&held, row(5)).unwrap();
+    w.delete(&other, |_| Ok::<_, CodecError>(())).unwrap();
+    w.commit(&Position::new("end 1"));
+    let batch = w.take();
+    for two_way in [false, true] {
+        let mut a = assembler(100);
+        if two_way {
+            a.each_key_once();
+        }
+        a.set_marks(vec![TableMark { table: TableName::new("t"), marks: vec![Position::new("1")] }]);
+        run(&mut a, &batch, &covers);
+        let entries: Vec<_> = a.fold.tables().flat_map(|(_, entries)| entries.to_vec()).collect();
+        assert!(entries.iter().all(|e| e.after == crate::fold::After::Gone));
+        let id = |e: &crate::fold::Entry| a.fold.image(&e.key).slot(0).unwrap().value().unwrap().to_string();
+        assert_eq!(entries.iter().map(id).collect::<Vec<_>>(), if two_way { vec!["3", "5"] } else { vec![] });
+    }
+}
+
+#[test]
 fn a_journal_that_begins_earlier_than_the_job_is_passed_over_up_to_its_place() {
     let mut a = assembler(10);
     let compare = |p: &Position| Ok(p.as_str().cmp("end 2"));
