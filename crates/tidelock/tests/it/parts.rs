@@ -64,15 +64,13 @@ fn a_job_that_fails_does_not_keep_the_others_from_arriving() {
 #[test]
 fn a_direction_that_waits_for_one_that_failed_is_not_waited_for() {
     let place = place(TWO_WAY);
-    sql(
-        &place,
-        "shop",
-        "CREATE UNIQUE INDEX one_name ON items (name); UPDATE items SET version = 2 WHERE id = 2",
-    );
+    let refusing =
+        "CREATE TRIGGER no BEFORE INSERT ON items WHEN NEW.id = 4 BEGIN SELECT RAISE(ABORT, 'no'); END";
+    sql(&place, "shop", &format!("{refusing}; UPDATE items SET version = 2 WHERE id = 2"));
     sql(&place, "crm", "INSERT INTO items VALUES (4, 'one', 1); DELETE FROM items WHERE id = 2");
     let ran = place.run(&["sync"]);
     assert!(ran.code == 1 && ran.err.contains("TL-SQLITE-CONSTRAINT"), "{}", ran.transcript());
-    sql(&place, "shop", "DROP INDEX one_name");
+    sql(&place, "shop", "DROP TRIGGER no");
     place.run(&["sync"]).done();
     place.run(&["verify", "both"]).done();
     assert_eq!(count(&place, "crm", "id = 2 AND version = 2"), 1);
