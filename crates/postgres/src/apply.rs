@@ -20,7 +20,7 @@ use async_trait::async_trait;
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
-use tidelock_endpoint::{Applied, Checkpoint, Delta, Loader, Merged, Target};
+use tidelock_endpoint::{Applied, Checkpoint, Delta, Loader, Merged, Target, Update};
 use tidelock_model::{Image, Rows, Table, TableName};
 
 /// Scripts are sent once they are this long.
@@ -28,6 +28,9 @@ const SCRIPT_BYTES: usize = 1 << 20;
 
 /// So many new rows are worth a COPY of their own, which takes more round trips.
 const MANY: usize = 100;
+
+/// So many whole rows are held when rows pass unique values to each other: each may be large.
+const AT_A_TIME: usize = 100;
 
 /// Writes one endpoint.
 pub(crate) struct PgTarget {
@@ -166,22 +169,64 @@ impl PgTarget {
         let mut script = Script::default();
         script.statement("ROLLBACK TO SAVEPOINT tidelock");
         Writer { reading, script: &mut script }.removals(delta)?;
-        self.execute(script, applied).await?;
-        let wanted = Merged::wanted(&reading.table, &delta.updates);
-        let there = by_key(&self.session, reading, &wanted, true).await?;
-        let merged = Merged::new(&reading.table, &delta.updates, &there).map_err(codec)?;
-        applied.missing += merged.missing;
-        let rows = merged.rows.images().collect::<std::result::Result<Vec<_>, _>>().map_err(codec)?;
+        if !delta.updates.is_empty() {
+            self.step_aside(reading, &delta.updates, &mut script)?;
+        }
+        Writer { reading, script: &mut script }.deletes(&delta.upserts)?;
+        let mut gone = Applied::default();
+        self.execute(script, &mut gone).await?;
+        applied.missing += gone.missing;
         let mut script = Script::default();
+        if !delta.updates.is_empty() {
+            self.come_back(reading, &delta.updates, gone.missing).await?;
+            script.statement(&format!("DROP TABLE {}", sql_name(&aside())));
+        }
         let mut writer = Writer { reading, script: &mut script };
-        writer.deletes(&merged.keys)?;
-        writer.deletes(&delta.upserts)?;
-        writer.upserts(&rows)?;
         writer.upserts(&delta.upserts)?;
         writer.inserts(&delta.inserts)?;
         script.statement("RELEASE SAVEPOINT tidelock");
         self.execute(script, applied).await
     }
+
+    /// Rows that are to be updated leave for a table of the transaction's own: they may be more than we should hold.
+    fn step_aside(&self, reading: &Reading, updates: &[Update<'_>], script: &mut Script) -> Result<()> {
+        let (name, list, from) = (sql_name(&aside()), reading.list(""), reading.from());
+        let name = name.as_str();
+        script.statement(&format!(
+            "CREATE TEMPORARY TABLE {name} ON COMMIT DROP AS SELECT {list} FROM {from} WITH NO DATA"
+        ));
+        let keys: Vec<Image<'_>> = updates.iter().map(|u| u.key).collect();
+        Writer { reading, script }.moves(&keys, name)
+    }
+
+    /// And come back updated, a few at a time; all but the `missing`.
+    async fn come_back(&mut self, reading: &Reading, updates: &[Update<'_>], missing: u64) -> Result<()> {
+        let table = Arc::new(Table { name: aside(), ..(*reading.table).clone() });
+        let stage = Reading { table, ..reading.clone() };
+        let mut lost = 0;
+        for part in updates.chunks(AT_A_TIME) {
+            let wanted = Merged::wanted(&reading.table, part);
+            let there = by_key(&self.session, &stage, &wanted, false).await?;
+            let merged = Merged::new(&reading.table, part, &there).map_err(codec)?;
+            lost += merged.missing;
+            let rows = merged.rows.images().collect::<std::result::Result<Vec<_>, _>>().map_err(codec)?;
+            let mut script = Script::default();
+            Writer { reading, script: &mut script }.upserts(&rows)?;
+            self.execute(script, &mut Applied::default()).await?;
+        }
+        if lost == missing {
+            return Ok(());
+        }
+        let (name, gone) = (&reading.table.name, lost.saturating_sub(missing));
+        Err(protocol(format!(
+            "applying changes: {gone} rows of {name} left it and were not found again by their keys"
+        )))
+    }
+}
+
+/// Where rows stay meanwhile that pass unique values to each other.
+fn aside() -> TableName {
+    TableName::qualified("pg_temp", "tidelock_aside")
 }
 
 /// More than one row gets a value that must be unique, or a new key.

@@ -81,17 +81,37 @@ impl Writer<'_> {
     }
 
     pub fn deletes(&mut self, keys: &[Image<'_>]) -> Result<()> {
+        self.leave(keys, None)
+    }
+
+    /// Rows leave the table for another one, which has its columns.
+    pub fn moves(&mut self, keys: &[Image<'_>], into: &str) -> Result<()> {
+        self.leave(keys, Some(into))
+    }
+
+    fn leave(&mut self, keys: &[Image<'_>], into: Option<&str>) -> Result<()> {
         for part in parts(keys, |image| image.as_bytes().len()) {
             let mut arrays = Arrays::new(self.reading, self.reading.key()?.iter().copied());
             for image in part {
                 arrays.push(*image)?;
             }
             let sql = &mut self.script.sql;
+            if into.is_some() {
+                sql.extend_from_slice(b"WITH gone AS (");
+            }
             sql.extend_from_slice(format!("DELETE FROM {} AS t USING ", self.reading.from()).as_bytes());
             arrays.unnest("k", sql);
             sql.extend_from_slice(b" WHERE ");
             arrays.matches("k.c", sql);
-            self.script.end(Count::Any);
+            let Some(into) = into else {
+                self.script.end(Count::Any);
+                continue;
+            };
+            let list = self.reading.list("t.");
+            sql.extend_from_slice(
+                format!(" RETURNING {list}) INSERT INTO {into} SELECT * FROM gone").as_bytes(),
+            );
+            self.script.end(Count::Missing(part.len() as u64));
         }
         Ok(())
     }

@@ -1,7 +1,8 @@
 //! Deltas → statements.
 //!
 //! Deletes, updates, upserts, inserts, each by one prepared statement that is bound anew for every row. A unique value that wanders between rows of one delta (a swap) is in the
-//! way of itself when rows are written one by one; then the delta is taken back to its savepoint and done the thorough way: all its keys are deleted, and whole rows are written.
+//! way of itself when rows are written one by one; then the delta is taken back to its savepoint and done the thorough way: all its rows are taken out, and put back with what was
+//! written, so that columns which are not the job's stay as they were.
 //!
 //! Keys are the same only letter for letter. Where the key's index has a collation that takes others for the same (NOCASE), `ON CONFLICT` would write over **another** row in silence; there
 //! a row is updated under exactly its key or else inserted, and what the index does not take is an error.
@@ -101,6 +102,9 @@ impl From<EndpointError> for Failed {
 
 type Written<T> = std::result::Result<T, Failed>;
 
+/// A row as it was stored, by the names of its columns.
+type Stashed = Vec<(String, Stored)>;
+
 /// What an insert does when its key is there.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum OnKey {
@@ -195,19 +199,16 @@ impl<'db> Writer<'db> {
         self.truncate(delta)?;
         self.delete(delta.deletes.iter().map(|r| delta.image(r)))?;
         let mut applied = Applied::default();
-        let mut stashed = Vec::new();
-        for (key, set) in &delta.updates {
-            match self.stash(delta.image(key))? {
-                Some(row) => stashed.push((row, delta.image(set))),
+        let upserts: Vec<_> = delta.upserts.iter().map(|r| delta.image(r)).collect();
+        let updated = self.take_out(delta.updates.iter().map(|(key, _)| delta.image(key)))?;
+        let replaced = self.take_out(upserts.iter().copied())?;
+        for ((_, set), row) in delta.updates.iter().zip(updated) {
+            match row {
+                Some(row) => self.restore(row, delta.image(set))?,
                 None => applied.missing += 1,
             }
         }
-        self.delete(delta.updates.iter().map(|(key, _)| delta.image(key)))?;
-        self.delete(delta.upserts.iter().map(|r| delta.image(r)))?;
-        for (row, set) in stashed {
-            self.restore(row, set)?;
-        }
-        self.insert(OnKey::Fail, delta.upserts.iter().map(|r| delta.image(r)))?;
+        self.put_back(replaced, &upserts)?;
         let count = delta.inserts.len() as u64;
         applied.present =
             count - self.insert(OnKey::Nothing, delta.inserts.iter().map(|r| delta.image(r)))?;
@@ -295,10 +296,26 @@ impl<'db> Writer<'db> {
         Ok(count)
     }
 
-    /// Deletes all their keys and writes whole rows: for unique values that wander among them.
+    /// Takes all their rows out and puts them back as these: for unique values that wander among them.
     pub fn replace(&self, images: &[Image<'_>]) -> Written<()> {
-        self.delete(images.iter().copied())?;
-        self.insert(OnKey::Fail, images.iter().copied()).map(drop)
+        self.put_back(self.take_out(images.iter().copied())?, images)
+    }
+
+    /// What stood under these keys, which stands there no more.
+    fn take_out<'i>(&self, keys: impl Iterator<Item = Image<'i>> + Clone) -> Written<Vec<Option<Stashed>>> {
+        let stashed = keys.clone().map(|key| self.stash(key)).collect::<Written<_>>()?;
+        self.delete(keys)?;
+        Ok(stashed)
+    }
+
+    fn put_back(&self, stashed: Vec<Option<Stashed>>, images: &[Image<'_>]) -> Written<()> {
+        for (row, image) in stashed.into_iter().zip(images) {
+            match row {
+                Some(row) => self.restore(row, *image)?,
+                None => self.insert(OnKey::Fail, std::iter::once(*image)).map(drop)?,
+            }
+        }
+        Ok(())
     }
 
     fn insert_text(&self, on_key: OnKey) -> String {
@@ -332,7 +349,7 @@ impl<'db> Writer<'db> {
     }
 
     /// All columns of a row as they are stored, those of no interest to the job too.
-    fn stash(&self, key: Image<'_>) -> Written<Option<Vec<(String, Stored)>>> {
+    fn stash(&self, key: Image<'_>) -> Written<Option<Stashed>> {
         let mut statement =
             self.prepare(&format!("SELECT * FROM {} WHERE {}", self.own(), self.where_key(1)))?;
         bind_key(&mut statement, &self.table, &self.bound, key, 1, &mut String::new())?;
@@ -344,10 +361,10 @@ impl<'db> Writer<'db> {
     }
 
     /// Puts a stashed row back, with what was set.
-    fn restore(&self, row: Vec<(String, Stored)>, set: Image<'_>) -> Written<()> {
+    fn restore(&self, row: Stashed, set: Image<'_>) -> Written<()> {
         let real = &self.real.table;
         let is_written = |name: &str| real.column(name).is_some_and(|c| !real.columns[c].generated);
-        let mut row: Vec<(String, Stored)> = row.into_iter().filter(|(name, _)| is_written(name)).collect();
+        let mut row: Stashed = row.into_iter().filter(|(name, _)| is_written(name)).collect();
         for ((slot, bound), column) in set.slots().zip(&self.bound).zip(&self.table.columns) {
             if let Slot::Value(value) = slot.map_err(error::damaged)?
                 && let Some(place) = row.iter().position(|(name, _)| name.eq_ignore_ascii_case(&column.name))

@@ -5,6 +5,7 @@
 
 use crate::apply::{Failed, OnKey, Writer};
 use crate::error;
+use crate::identity::Opened;
 use crate::session::Session;
 use crate::target::{begin, commit};
 use async_trait::async_trait;
@@ -19,6 +20,7 @@ const COLLECTED: usize = 16 << 20;
 /// See [`Loader`].
 pub struct FileLoader {
     session: Session,
+    file: Opened,
     chunk: Option<Chunk>,
 }
 
@@ -54,8 +56,8 @@ struct Work {
 
 impl FileLoader {
     /// On a session of its own.
-    pub fn new(session: Session) -> FileLoader {
-        FileLoader { session, chunk: None }
+    pub fn new(session: Session, file: Opened) -> FileLoader {
+        FileLoader { session, file, chunk: None }
     }
 
     fn chunk(&mut self) -> Result<&mut Chunk> {
@@ -87,17 +89,17 @@ impl Loader for FileLoader {
         if chunk.bytes < COLLECTED {
             return Ok(());
         }
-        let work = chunk.take();
-        self.session.run(move |db| write(db, work)).await
+        let (work, file) = (chunk.take(), self.file.clone());
+        self.session.run(move |db| write(db, &file, work)).await
     }
 
     async fn commit(&mut self, checkpoint: &Checkpoint) -> Result<()> {
         let work = self.chunk()?.take();
         self.chunk = None;
-        let checkpoint = checkpoint.clone();
+        let (checkpoint, file) = (checkpoint.clone(), self.file.clone());
         self.session
             .run(move |db| {
-                write(db, work)?;
+                write(db, &file, work)?;
                 commit(db, &checkpoint, &[])
             })
             .await
@@ -105,9 +107,9 @@ impl Loader for FileLoader {
 }
 
 /// Writes rows; when that fails the whole chunk is given up.
-fn write(db: &Connection, work: Work) -> Result<()> {
+fn write(db: &Connection, file: &Opened, work: Work) -> Result<()> {
     if let Some(origin) = &work.begin {
-        begin(db, origin)?;
+        begin(db, file, origin)?;
     }
     let done = insert(db, &work);
     if done.is_err() && !db.is_autocommit() {

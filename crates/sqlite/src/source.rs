@@ -1,5 +1,6 @@
 //! A session that reads: setting up the capture, and opening stream and snapshot.
 
+use crate::identity::Opened;
 use crate::position::Place;
 use crate::session::{Open, Session, set_wal, writing};
 use crate::snapshot::FileSnapshot;
@@ -78,9 +79,10 @@ impl Source for FileSource {
         server: &ServerIdentity,
     ) -> Result<Box<dyn ChangeStream>> {
         let after = Place::parse(after.as_str())?;
+        let file = Opened::as_known(&self.path, server.id.clone());
         let (path, server) = (self.path.clone(), server.clone());
         self.session.run(move |db| reading(db, |db| resumable(db, &path, after, &server))).await?;
-        Ok(Box::new(FileStream::open(&self.path, tables, after).await?))
+        Ok(Box::new(FileStream::open(&self.path, file, tables, after).await?))
     }
 
     async fn snapshot(&mut self, tables: &[Arc<Table>], readers: usize) -> Result<Box<dyn Snapshot>> {

@@ -10,6 +10,7 @@
 
 use crate::capture::{self, DELETE, INSERT, TRUNCATE, UPDATE};
 use crate::error;
+use crate::identity::Opened;
 use crate::names::CHANGE;
 use crate::position::{Place, span};
 use crate::rows::image;
@@ -36,6 +37,9 @@ const TRIM_ROWS: i64 = 5_000;
 /// Between two rounds of forgetting.
 const TRIM_EVERY: Duration = Duration::from_millis(500);
 
+/// Between two looks whether the file is still at its path.
+const SAME_FILE_EVERY: Duration = Duration::from_secs(1);
+
 /// See [`ChangeStream`].
 pub struct FileStream {
     batches: mpsc::Receiver<Result<Batch>>,
@@ -43,11 +47,12 @@ pub struct FileStream {
 }
 
 impl FileStream {
-    /// Starts the thread, behind `after`, which has been checked.
-    pub async fn open(path: &Path, tables: &[TableName], after: Place) -> Result<FileStream> {
+    /// Starts the thread, behind `after`, which has been checked in this file.
+    pub async fn open(path: &Path, file: Opened, tables: &[TableName], after: Place) -> Result<FileStream> {
         let (send, batches) = mpsc::channel(4);
         let durable = Arc::new(AtomicI64::new(after.seq));
         let follower = Follower {
+            file,
             tables: tables.to_vec(),
             layouts: BTreeMap::new(),
             schema: -1,
@@ -84,6 +89,7 @@ impl ChangeStream for FileStream {
 }
 
 struct Follower {
+    file: Opened,
     tables: Vec<TableName>,
     /// Layout → its table, `None` for tables that nobody asked for.
     layouts: BTreeMap<i64, Option<Arc<Table>>>,
@@ -104,7 +110,12 @@ impl Follower {
     /// Until the consumer is gone.
     fn follow(mut self, db: &Connection, send: &Sender) -> Result<()> {
         let (mut version, mut changed, mut trimmed) = (-1, Instant::now(), Instant::now());
+        let mut found: Option<Instant> = None;
         while !send.is_closed() {
+            if found.is_none_or(|at| at.elapsed() > SAME_FILE_EVERY) {
+                found = Some(Instant::now());
+                self.same_file()?;
+            }
             let now = pragma(db, "data_version")?;
             if now != version {
                 (version, changed) = (now, Instant::now());
@@ -117,6 +128,13 @@ impl Follower {
             std::thread::sleep(pause(changed.elapsed()));
         }
         Ok(())
+    }
+
+    /// What is committed at the path is not told by a file that was moved away from there.
+    fn same_file(&self) -> Result<()> {
+        let hint = "changes made there are not known; copy anew with `tidelock sync --full`";
+        let still = self.file.still_there("reading changes", ErrorKind::PositionLost);
+        still.map_err(|e| if e.kind == ErrorKind::PositionLost { e.hint(hint) } else { e })
     }
 
     /// Reads everything committed so far and hands it out.

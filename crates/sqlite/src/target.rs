@@ -4,6 +4,7 @@
 //! names the origin, its last removes the name again and puts the checkpoint: a trigger in between finds the name, and nobody else ever sees it.
 
 use crate::apply::{self, OwnedDelta};
+use crate::identity::Opened;
 use crate::load::FileLoader;
 use crate::names::{CHECKPOINT, ORIGIN, ident};
 use crate::real;
@@ -13,7 +14,7 @@ use async_trait::async_trait;
 use rusqlite::Connection;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use tidelock_endpoint::{Applied, Checkpoint, Delta, Loader, Result, Target};
+use tidelock_endpoint::{Applied, Checkpoint, Delta, ErrorKind, Loader, Result, Target};
 use tidelock_model::{Rows, Table};
 
 /// See [`Target`].
@@ -21,14 +22,14 @@ pub struct FileTarget {
     path: PathBuf,
     job: String,
     /// None while the file is not there: it is made by the first thing that is written, and not by a look.
-    session: Option<Session>,
+    session: Option<(Session, Opened)>,
 }
 
 impl FileTarget {
     /// Opens the file if it is there.
     pub async fn open(path: &Path, job: &str) -> Result<FileTarget> {
         let session = match path.exists() {
-            true => Some(Session::open(Open::Existing(path.to_owned())).await?),
+            true => Some((Session::open(Open::Existing(path.to_owned())).await?, Opened::at(path))),
             false => None,
         };
         Ok(FileTarget { path: path.to_owned(), job: job.to_owned(), session })
@@ -37,17 +38,22 @@ impl FileTarget {
     /// For looking: where there is no file, at an empty database in its place.
     async fn look(&self) -> Result<Session> {
         match &self.session {
-            Some(session) => Ok(session.clone()),
+            Some((session, _)) => Ok(session.clone()),
             None => Session::open(Open::Nothing).await,
         }
     }
 
     /// For writing.
     async fn session(&mut self) -> Result<Session> {
-        match &self.session {
-            Some(session) => Ok(session.clone()),
-            None => Ok(self.session.insert(Session::open(Open::Create(self.path.clone())).await?).clone()),
-        }
+        Ok(self.opened().await?.0.clone())
+    }
+
+    async fn opened(&mut self) -> Result<&(Session, Opened)> {
+        let opened = match self.session.take() {
+            Some(opened) => opened,
+            None => (Session::open(Open::Create(self.path.clone())).await?, Opened::at(&self.path)),
+        };
+        Ok(self.session.insert(opened))
     }
 }
 
@@ -97,7 +103,8 @@ impl Target for FileTarget {
     }
 
     async fn loader(&mut self) -> Result<Box<dyn Loader>> {
-        Ok(Box::new(FileLoader::new(Session::open(Open::Existing(self.path.clone())).await?)))
+        let session = Session::open(Open::Existing(self.path.clone())).await?;
+        Ok(Box::new(FileLoader::new(session, Opened::at(&self.path))))
     }
 
     async fn checkpoints(&mut self) -> Result<Vec<Checkpoint>> {
@@ -107,7 +114,8 @@ impl Target for FileTarget {
 
     async fn begin(&mut self, origin: &str) -> Result<()> {
         let origin = origin.to_owned();
-        self.session().await?.run(move |db| begin(db, &origin)).await
+        let (session, file) = self.opened().await?.clone();
+        session.run(move |db| begin(db, &file, &origin)).await
     }
 
     async fn apply(&mut self, deltas: &[Delta<'_>]) -> Result<Applied> {
@@ -157,8 +165,10 @@ fn checkpoints(db: &Connection, job: &str) -> Result<Vec<Checkpoint>> {
     rows.and_then(|rows| rows.collect()).map_err(what())
 }
 
-/// Takes the write lock and names the origin, behind a random word that tells this transaction from the next one of the same origin.
-pub fn begin(db: &Connection, origin: &str) -> Result<()> {
+/// Takes the write lock and names the origin, behind a random word that tells this transaction from the next one of the same origin. Nothing is written into a file
+/// that was moved away: a new session finds the one that is in its place.
+pub fn begin(db: &Connection, file: &Opened, origin: &str) -> Result<()> {
+    file.still_there("beginning a transaction", ErrorKind::Unavailable)?;
     db.execute_batch("BEGIN IMMEDIATE").map_err(error::sql("beginning a transaction"))?;
     let named = db
         .prepare_cached(&format!(

@@ -4,6 +4,7 @@
 mod altered;
 mod common;
 mod conformance;
+mod exchanging;
 mod inspecting;
 mod keeping;
 mod schema;

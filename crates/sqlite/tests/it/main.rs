@@ -5,6 +5,7 @@ mod capturing;
 mod chinook;
 mod conformance;
 mod inspecting;
+mod kept;
 mod other_process;
 mod other_triggers;
 mod resuming;

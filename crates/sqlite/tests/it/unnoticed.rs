@@ -2,7 +2,9 @@
 
 use crate::world::World;
 use rusqlite::Connection;
+use std::path::Path;
 use std::time::{Duration, Instant};
+use tidelock_endpoint::{Checkpoint, ErrorKind};
 
 /// Until a count is what it should be.
 async fn until(db: &Connection, sql: &str, expected: i64) {
@@ -131,4 +133,59 @@ async fn rows_that_are_replaced_by_a_default_in_place_of_null_are_told_as_delete
         }
         assert_eq!(rows, world.rows("t", 10).await.unwrap(), "after {values}");
     }
+}
+
+/// Moves the file away, with what SQLite keeps beside it.
+fn move_away(path: &Path) {
+    for end in ["", "-wal", "-shm"] {
+        let of = |name: &str| path.with_file_name(format!("{name}{end}"));
+        if of("till.db").exists() {
+            std::fs::rename(of("till.db"), of("away.db")).unwrap();
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_is_replaced_while_it_is_followed_is_a_lost_position() {
+    let world = World::new("CREATE TABLE t (id INTEGER PRIMARY KEY)");
+    let mut follower = world.follow(&["t"]).await;
+    // The stream has opened the file.
+    world.writer().execute_batch("INSERT INTO t VALUES (1)").unwrap();
+    follower.changes(1).await;
+    move_away(&world.path);
+    world.writer().execute_batch("CREATE TABLE t (id INTEGER PRIMARY KEY)").unwrap();
+    let error = loop {
+        if let Err(error) = follower.step().await {
+            break error;
+        }
+    };
+    let lost = (ErrorKind::PositionLost, "TL-SQLITE-FILE-REPLACED");
+    // Between the two moves there was none.
+    assert!(
+        [lost, (ErrorKind::Unavailable, "TL-SQLITE-FILE-GONE")].contains(&(error.kind, error.code)),
+        "{error}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_written_into_a_file_that_was_moved_away() {
+    let world = World::new("CREATE TABLE t (id INTEGER PRIMARY KEY)");
+    let mut target = world.endpoint.target("job").await.unwrap();
+    target.prepare("sqlite", &[]).await.unwrap();
+    let mut loader = target.loader().await.unwrap();
+    let checkpoint = Checkpoint { job: "job".into(), lane: "stream".into(), state: "1".into() };
+    target.begin("shop").await.unwrap();
+    target.commit(&checkpoint, &[]).await.unwrap();
+    move_away(&world.path);
+    assert_eq!(target.begin("shop").await.unwrap_err().code, "TL-SQLITE-FILE-GONE");
+    world.writer().execute_batch("CREATE TABLE t (id INTEGER PRIMARY KEY)").unwrap();
+    let error = target.begin("shop").await.unwrap_err();
+    assert_eq!((error.kind, error.code), (ErrorKind::Unavailable, "TL-SQLITE-FILE-REPLACED"));
+    loader.begin(&world.table("t").await, tidelock_endpoint::WriteMode::Upsert, "shop").await.unwrap();
+    assert_eq!(loader.commit(&checkpoint).await.unwrap_err().code, "TL-SQLITE-FILE-REPLACED");
+    // A new session finds the file that is there now.
+    let mut again = world.endpoint.target("job").await.unwrap();
+    again.prepare("sqlite", &[]).await.unwrap();
+    again.begin("shop").await.unwrap();
+    again.commit(&checkpoint, &[]).await.unwrap();
 }
