@@ -400,12 +400,12 @@ impl Follower {
             }
             false => event.rows,
         };
-        match mapped.origin {
-            Some(column) if first && event.kind == RowsKind::Insert => {
-                group.origin = origin(&mapped, column, &event, rows, &mut self.scratch)?;
+        match mapped.own {
+            true if first && event.kind == RowsKind::Insert => {
+                group.origin = origin(&mapped, &event, rows, &mut self.scratch)?;
             }
-            Some(_) => {}
-            None => {
+            true => {}
+            false => {
                 self.tell();
                 write_rows(&mut self.writer, &mapped, &event, rows, &mut self.scratch)?;
             }

@@ -5,6 +5,7 @@ mod apply;
 mod binlog;
 mod common;
 mod conformance;
+mod generated;
 mod loading;
 mod replaced;
 mod schema;

@@ -6,6 +6,7 @@ mod chinook;
 mod command_line;
 mod configuration;
 mod following;
+mod generated;
 mod hazards;
 mod service;
 mod sides;
