@@ -12,8 +12,8 @@ use crate::definitions::Definitions;
 use crate::error::{from_driver, precondition, protocol};
 use crate::follow::{Follower, Head};
 use crate::gtid::GtidSet;
+use crate::places::gtid_at;
 use crate::position::{LogPosition, Place};
-use crate::snapshot::gtid_at;
 use crate::withheld::{refusal, schemas, withheld};
 use async_trait::async_trait;
 use futures_util::{FutureExt, StreamExt};
@@ -36,7 +36,6 @@ const PROGRESS: Duration = Duration::from_millis(200);
 /// The receiving end.
 pub(crate) struct Stream {
     batches: mpsc::Receiver<Result<Batch>>,
-    durable: Option<LogPosition>,
 }
 
 /// Opens the stream behind `after`, or says why that place cannot be read.
@@ -76,7 +75,7 @@ pub(crate) async fn open(
             drop(pump.send.send(Err(error)).await);
         }
     });
-    Ok(Stream { batches, durable: None })
+    Ok(Stream { batches })
 }
 
 /// Unique among the replicas of a server, from the endpoint's name and chance, in the upper half of the numbers.
@@ -275,7 +274,6 @@ impl ChangeStream for Stream {
 
     /// The server keeps its log by age, whatever was read: there is nothing to tell it.
     async fn acknowledge(&mut self, durable: &Position) -> Result<()> {
-        self.durable = Some(LogPosition::parse(durable)?);
-        Ok(())
+        LogPosition::parse(durable).map(drop)
     }
 }
