@@ -5,7 +5,8 @@
 //! loudly (following a changed schema is not built yet). What cannot be seen in the log without FULL metadata, such as a renamed column, is caught
 //! when the statement that changed it comes by, if rows before it were read with the later definition.
 
-use crate::binlog::statement::Statement;
+use crate::binlog::statement::{Doubt, Statement};
+use crate::binlog::subject::Named;
 use crate::binlog::table_map::{TableMap, Wire, table_id};
 use crate::catalog::{Layout, describe_one};
 use crate::charset::Charset;
@@ -169,26 +170,52 @@ impl Definitions {
 
     /// The followed tables that a statement speaks of (ours excepted).
     pub fn named(&self, statement: &Statement, schema: &[u8]) -> Vec<Key> {
-        let named =
-            |key: &&Key| statement.names(&key.0, &key.1, schema, self.fold) && key.1 != CHECKPOINT_TABLE;
-        self.wanted.keys().filter(named).cloned().collect()
+        if let Some(subjects) = statement.subjects() {
+            return self.meant(&subjects, schema);
+        }
+        let named = |key: &&Key| {
+            statement.names(&key.0, &key.1, schema, self.fold)
+                || statement.calls_into(&key.0, schema, self.fold)
+        };
+        self.followed().filter(named).cloned().collect()
     }
 
     /// The followed tables whose rows a statement takes away or writes anew.
     pub fn replaced(&self, statement: &Statement, schema: &[u8]) -> Vec<Key> {
         let replaced = statement.replaces();
-        let same = |a: &str, b: &str| if self.fold { a.eq_ignore_ascii_case(b) } else { a == b };
-        let meant = |key: &&Key| {
-            let table = |(named, table): &(Option<String>, String)| {
-                let place = match named {
-                    Some(named) => same(named, &key.0),
-                    None => same(&String::from_utf8_lossy(schema), &key.0),
-                };
-                place && same(table, &key.1)
-            };
-            replaced.schema.as_deref().is_some_and(|s| same(s, &key.0)) || replaced.tables.iter().any(table)
+        if let Some(schema) = &replaced.schema {
+            return self.followed().filter(|key| self.same(schema, &key.0)).cloned().collect();
+        }
+        self.meant(&replaced.tables, schema)
+    }
+
+    /// Ours excepted.
+    fn followed(&self) -> impl Iterator<Item = &Key> {
+        self.wanted.keys().filter(|key| key.1 != CHECKPOINT_TABLE)
+    }
+
+    fn same(&self, a: &str, b: &str) -> bool {
+        if self.fold { a.eq_ignore_ascii_case(b) } else { a == b }
+    }
+
+    /// The followed tables among these; `schema`: where names without one are.
+    fn meant(&self, tables: &[Named], schema: &[u8]) -> Vec<Key> {
+        let default = String::from_utf8_lossy(schema);
+        let table = |key: &&Key| {
+            tables.iter().any(|(schema, table)| {
+                self.same(schema.as_deref().unwrap_or(&default), &key.0) && self.same(table, &key.1)
+            })
         };
-        self.wanted.keys().filter(|key| key.1 != CHECKPOINT_TABLE).filter(meant).cloned().collect()
+        self.followed().filter(table).cloned().collect()
+    }
+
+    /// A followed table that a statement may name without our seeing it.
+    pub fn unseen(&self, statement: &Statement) -> Option<&Key> {
+        self.followed().find(|key| match statement.doubt {
+            Doubt::None => false,
+            Doubt::Names => !key.0.is_ascii() || !key.1.is_ascii(),
+            Doubt::Words => true,
+        })
     }
 
     /// The table as it is, for what comes without a table map.

@@ -13,6 +13,7 @@ pub(crate) mod pass;
 pub(crate) mod replacing;
 pub(crate) mod rows;
 pub(crate) mod statement;
+pub(crate) mod subject;
 pub(crate) mod table_map;
 pub(crate) mod xa;
 
@@ -182,7 +183,7 @@ mod tests {
             let _ = events::Query::parse(kind::QUERY, &bytes, &mut Vec::new()).map(|q| q.text.len());
             let _ = events::Query::parse(kind::MARIA_QUERY_COMPRESSED, &bytes, &mut Vec::new()).map(|q| q.text.len());
             let _ = (events::Gtid::mysql(&bytes, false), events::Gtid::mariadb(&bytes), events::rotate(&bytes));
-            let _ = super::statement::Statement::parse(&bytes);
+            let _ = super::statement::Statement::parse(&bytes, u16::from(code)).subjects();
             let _ = rows::RowsEvent::parse(code, &bytes);
             let (mut scratch, mut out) = (Scratch::default(), Vec::new());
             let mut columns = any_columns();

@@ -10,6 +10,7 @@ mod loading;
 mod replaced;
 mod schema;
 mod snapshots;
+mod statements;
 mod values;
 mod withheld;
 mod xa;
