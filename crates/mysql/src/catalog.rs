@@ -42,11 +42,6 @@ pub(crate) struct ColumnLayout {
 }
 
 impl Layout {
-    /// The key may take two different values for the same.
-    pub fn loose_key(&self) -> bool {
-        self.table.key.iter().any(|i| !self.columns[*i].exact)
-    }
-
     /// The qualified name for statements.
     pub fn sql_name(&self) -> String {
         sql_name(&self.schema, &self.table.name.name)

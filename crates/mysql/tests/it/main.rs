@@ -6,6 +6,7 @@ mod binlog;
 mod common;
 mod conformance;
 mod generated;
+mod kept;
 mod loading;
 mod replaced;
 mod schema;
