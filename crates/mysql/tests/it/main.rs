@@ -7,6 +7,7 @@ mod common;
 mod conformance;
 mod generated;
 mod kept;
+mod labels;
 mod loading;
 mod replaced;
 mod schema;
