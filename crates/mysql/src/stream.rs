@@ -5,6 +5,7 @@
 //! nothing more is at hand and no transaction is open. A heartbeat every few seconds tells a quiet server from a dead one.
 
 use crate::Result;
+use crate::binlog::kind;
 use crate::binlog::xa::decided;
 use crate::config::Config;
 use crate::connect::{Purpose, Session, literal};
@@ -17,6 +18,7 @@ use crate::position::{LogPosition, Place};
 use crate::withheld::{refusal, schemas, withheld};
 use async_trait::async_trait;
 use futures_util::{FutureExt, StreamExt};
+use mysql_async::binlog::BinlogChecksumAlg;
 use mysql_async::binlog::events::Event;
 use mysql_async::{BinlogStream, BinlogStreamRequest};
 use std::hash::{BuildHasher, Hasher, RandomState};
@@ -197,6 +199,7 @@ impl Pump {
                 .map_err(|e| {
                     from_driver(&format!("reading the binary log at {}", self.follower.place()), e)
                 })?;
+            undamaged(&event, self.follower.place())?;
             self.follower.event(head(&event), event.data()).await?;
             let writer = &self.follower.writer;
             let full = writer.bytes() >= BATCH_BYTES || writer.changes() >= BATCH_CHANGES;
@@ -249,6 +252,24 @@ impl Pump {
         self.told_at = Instant::now();
         self.send.send(Ok(Batch::progress(self.follower.position()))).await.is_ok()
     }
+}
+
+/// The server sends what its files hold and checks nothing by itself. Events of a compressed transaction have no checksum of their own.
+fn undamaged(event: &Event, place: &Place) -> Result<()> {
+    let footer = event.footer();
+    let described = event.header().event_type_raw() == kind::FORMAT_DESCRIPTION;
+    let (Some(stored), Ok(Some(BinlogChecksumAlg::BINLOG_CHECKSUM_ALG_CRC32)), true, false) =
+        (event.checksum(), footer.get_checksum_alg(), footer.get_checksum_enabled(), described)
+    else {
+        return Ok(());
+    };
+    if u32::from_le_bytes(stored) == event.calc_checksum(BinlogChecksumAlg::BINLOG_CHECKSUM_ALG_CRC32) {
+        return Ok(());
+    }
+    let message = format!("the event behind {place} is damaged: its checksum is another");
+    Err(EndpointError::new(ErrorKind::Protocol, "TL-MY-CHECKSUM", message).hint(
+        "look after the server's disk (mysqlbinlog --verify-binlog-checksum), then copy anew with `tidelock sync --full`",
+    ))
 }
 
 fn head(event: &Event) -> Head {

@@ -174,7 +174,7 @@ mod tests {
             ("ALTER TABLE t DROP COLUMN a, ADD COLUMN a int", vec!["t"]),
             ("ALTER TABLE t DROP `index`", vec!["t"]),
             ("ALTER TABLE t RENAME COLUMN a TO b, RENAME COLUMN b TO a", vec!["t"]),
-            ("SET STATEMENT max_statement_time=1 FOR RENAME TABLE t TO u", vec!["t", "to", "u"]),
+            ("SET STATEMENT max_statement_time=1 FOR RENAME TABLE t TO u", vec!["TO", "t", "u"]),
             ("ALTER TABLE `shop`.t CHANGE COLUMN a b int", vec!["shop.t"]),
             ("ALTER TABLE t CONVERT TO CHARACTER SET utf8mb4", vec!["t"]),
             ("ALTER TABLE t CONVERT TABLE u TO PARTITION p VALUES LESS THAN (5)", vec!["t", "u"]),

@@ -11,6 +11,7 @@ mod labels;
 mod loading;
 mod replaced;
 mod schema;
+mod settled;
 mod snapshots;
 mod statements;
 mod values;
