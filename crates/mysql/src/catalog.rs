@@ -42,11 +42,6 @@ pub(crate) struct ColumnLayout {
 }
 
 impl Layout {
-    /// The key may take two different values for the same.
-    pub fn loose_key(&self) -> bool {
-        self.table.key.iter().any(|i| !self.columns[*i].exact)
-    }
-
     /// The qualified name for statements.
     pub fn sql_name(&self) -> String {
         sql_name(&self.schema, &self.table.name.name)
@@ -115,7 +110,9 @@ pub(crate) async fn describe(session: &mut Session, database: &str, which: Which
 /// Describes one table that must be there.
 pub(crate) async fn describe_one(session: &mut Session, database: &str, name: &TableName) -> Result<Layout> {
     let found = describe(session, database, Which::Any(std::slice::from_ref(name))).await?;
-    found.into_iter().next().ok_or_else(|| {
+    // Where the server folds names, and this table is asked for in other letters, there is no other that it could be.
+    let exact = found.iter().position(|l| l.table.name == *name).unwrap_or(0);
+    found.into_iter().nth(exact).ok_or_else(|| {
         precondition("TL-MY-TABLE-MISSING", format!("table {name} is not there, or the user may not see it"))
     })
 }
@@ -145,7 +142,7 @@ async fn json_checks(session: &mut Session, filter: &str) -> Result<HashSet<(Key
     Ok(rows.iter().filter_map(|r| Some(((r.string(0), r.string(1)), column(r.string(2))?))).collect())
 }
 
-type Described = (Column, ColumnLayout, bool);
+type Described = (Column, ColumnLayout);
 
 async fn columns(
     session: &mut Session,
@@ -211,8 +208,7 @@ fn column(row: &Answer, json_check: bool, server: &Server) -> Described {
             codec,
             Codec::Enum(_) | Codec::Set(_) | Codec::UuidText(_) | Codec::Uuid | Codec::JsonText(_)
         );
-    let generated = made.generated;
-    (made, ColumnLayout { codec, length: native.length, octets: number(6), on_update, exact }, generated)
+    (made, ColumnLayout { codec, length: native.length, octets: number(6), on_update, exact })
 }
 
 /// MySQL tells constants bare and marks expressions; MariaDB tells what one would write.
@@ -330,7 +326,7 @@ fn assemble(
     foreign: Vec<(ForeignKey, Vec<String>)>,
 ) -> Layout {
     let (mut columns, mut layouts) = (Vec::new(), Vec::new());
-    for (column, layout, _) in described {
+    for (column, layout) in described {
         columns.push(column);
         layouts.push(layout);
     }
@@ -338,10 +334,14 @@ fn assemble(
     let places = |index: &FoundIndex| -> Option<Vec<usize>> {
         index.columns.iter().map(|c| c.as_deref().and_then(place)).collect()
     };
+    // Rows do not carry what is computed, so it cannot tell them apart.
+    let stored =
+        |index: &&FoundIndex| places(index).is_some_and(|p| p.iter().all(|i| !columns[*i].generated));
     let not_null = |index: &&FoundIndex| {
-        index.unique && index.plain && places(index).is_some_and(|p| p.iter().all(|i| !columns[*i].nullable))
+        let column = |i: &usize| !columns[*i].nullable;
+        index.unique && index.plain && stored(index) && places(index).is_some_and(|p| p.iter().all(column))
     };
-    let primary = indexes.iter().find(|i| i.name == "PRIMARY");
+    let primary = indexes.iter().find(|i| i.name == "PRIMARY").filter(stored);
     let chosen = primary.or_else(|| indexes.iter().find(not_null));
     let table_key = chosen.and_then(places).unwrap_or_default();
     let foreign_keys: Vec<ForeignKey> = foreign

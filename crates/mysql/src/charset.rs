@@ -42,6 +42,19 @@ impl Charset {
         }
     }
 
+    /// What a client may speak, by the number of a collation; all that are not told here are taken for UTF-8, which is right or found out.
+    /// `None` for those in which a part of a character can be a quote or a backslash.
+    pub fn of_client(collation: u16) -> Option<Charset> {
+        match collation {
+            5 | 8 | 15 | 31 | 47..=49 | 94 => Some(Charset::Latin1),
+            // big5, sjis, cp932, gbk, gb18030, and those of MariaDB without padding.
+            1 | 84 | 13 | 88 | 95 | 96 | 28 | 87 | 248..=250 => None,
+            1025 | 1108 | 1037 | 1112 | 1119 | 1120 | 1052 | 1111 => None,
+            1032 | 1071 => Some(Charset::Latin1),
+            _ => Some(Charset::Utf8),
+        }
+    }
+
     /// The characters of `bytes`, in place where they are UTF-8 already, else in `scratch`.
     pub fn decode<'a>(&self, bytes: &'a [u8], scratch: &'a mut String) -> Result<&'a str, Fault> {
         scratch.clear();

@@ -80,8 +80,7 @@ fn can_bound(codec: &Codec) -> bool {
             | Codec::Bool
             | Codec::Year
             | Codec::Decimal { .. }
-            | Codec::Text { fixed: false, .. }
-            | Codec::Text { fixed: true, .. }
+            | Codec::Text { .. }
             | Codec::Bytes { .. }
             | Codec::Date
             | Codec::Time { .. }

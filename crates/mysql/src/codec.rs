@@ -205,7 +205,8 @@ impl Codec {
                 self.civil(Civil { year: *year, month: *month, day: *day, micros }, out)?;
             }
             (Codec::Time { .. }, Sent::Time(negative, days, h, m, s, micros)) => {
-                let micros = clock(days * 24 + u32::from(*h), u32::from(*m), u32::from(*s), *micros);
+                let micros =
+                    i64::from(*days) * DAY + clock(u32::from(*h), u32::from(*m), u32::from(*s), *micros);
                 out.value(&Value::Time(Time::from_micros(if *negative { -micros } else { micros })));
             }
             _ => return Err(Fault::new("the server sent a value of another type than the column's")),
@@ -229,6 +230,9 @@ pub(crate) struct Civil {
     pub day: u8,
     pub micros: i64,
 }
+
+/// Microseconds of a day.
+const DAY: i64 = 86_400_000_000;
 
 /// Microseconds of a time.
 pub(crate) fn clock(hours: u32, minutes: u32, seconds: u32, micros: u32) -> i64 {

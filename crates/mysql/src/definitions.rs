@@ -5,33 +5,44 @@
 //! loudly (following a changed schema is not built yet). What cannot be seen in the log without FULL metadata, such as a renamed column, is caught
 //! when the statement that changed it comes by, if rows before it were read with the later definition.
 
-use crate::binlog::statement::Statement;
+use crate::binlog::statement::{Doubt, Statement};
+use crate::binlog::subject::Named;
 use crate::binlog::table_map::{TableMap, Wire, table_id};
 use crate::catalog::{Layout, describe_one};
+use crate::charset::Charset;
 use crate::codec::{Codec, Fault};
 use crate::config::Config;
 use crate::connect::{Purpose, Session};
 use crate::error::{precondition, protocol};
+use crate::places::head;
 use crate::position::Place;
-use crate::snapshot::head;
 use crate::{CHECKPOINT_TABLE, Result};
 use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::sync::Arc;
 use tidelock_endpoint::EndpointError;
-use tidelock_model::{Table, TableName};
+use tidelock_model::{Column, Table, TableName, Type};
 
 /// A table that is followed, as the log stores its rows.
 #[derive(Debug)]
 pub(crate) struct Mapped {
+    /// As rows and changes carry it: without generated columns.
     pub table: Arc<Table>,
-    pub columns: Vec<(Wire, Codec)>,
-    /// It is our checkpoint table: this column holds an origin.
-    pub origin: Option<usize>,
+    /// All columns in the log; one without a codec is in no image.
+    pub columns: Vec<(Wire, Option<Codec>)>,
+    /// For each column of `table` its place in the log.
+    pub logged: Vec<usize>,
+    /// It is our checkpoint table: its images hold the origin alone.
+    pub own: bool,
 }
 
+/// The column of our own table that holds an origin, in every version of it.
+const ORIGIN: usize = 3;
+
 struct Known {
-    layout: Arc<Layout>,
+    layout: Layout,
+    /// As rows and changes carry it.
+    table: Arc<Table>,
     /// The end of the log when the catalogue was read.
     loaded: Option<Place>,
     /// Rows were decoded whose table map told no names.
@@ -97,7 +108,14 @@ impl Definitions {
         let (schema, table) = TableMap::names(event).map_err(at)?;
         let key = self.key(&String::from_utf8_lossy(schema), &String::from_utf8_lossy(table));
         let mapped = match self.wanted.contains_key(&key) {
-            true => Some(self.map(&key, &TableMap::parse(event).map_err(at)?).await?),
+            true => {
+                let map = TableMap::parse(event).map_err(at)?;
+                Some(if key.1 == CHECKPOINT_TABLE {
+                    Arc::new(own(&map)?)
+                } else {
+                    self.map(&key, &map).await?
+                })
+            }
             false => None,
         };
         self.numbers.insert(number, (event.to_vec(), mapped));
@@ -106,11 +124,10 @@ impl Definitions {
 
     async fn map(&mut self, key: &Key, map: &TableMap) -> Result<Arc<Mapped>> {
         let fresh = !self.known.contains_key(key);
-        let layout = self.layout(key).await?;
-        let mut compared = mapped(&layout, map);
+        let mut compared = mapped(self.known(key).await?, map);
         if compared.is_err() && !fresh {
             self.known.remove(key);
-            compared = mapped(&*self.layout(key).await?, map);
+            compared = mapped(self.known(key).await?, map);
         }
         if let (Some(known), None) = (self.known.get_mut(key), &map.names) {
             known.used_unnamed = true;
@@ -118,10 +135,15 @@ impl Definitions {
         compared.map(Arc::new).map_err(|what| changed(&map.table, &what))
     }
 
-    async fn layout(&mut self, key: &Key) -> Result<Arc<Layout>> {
-        if let Some(known) = self.known.get(key) {
-            return Ok(known.layout.clone());
+    async fn known(&mut self, key: &Key) -> Result<&Known> {
+        if !self.known.contains_key(key) {
+            let known = self.look(key).await?;
+            self.known.insert(key.clone(), known);
         }
+        self.known.get(key).ok_or_else(|| protocol("a table that is not followed"))
+    }
+
+    async fn look(&mut self, key: &Key) -> Result<Known> {
         let name = self.wanted.get(key).ok_or_else(|| protocol("a table that is not followed"))?.clone();
         let (layout, loaded) = match self.ask(&name).await {
             Ok(found) => found,
@@ -133,9 +155,8 @@ impl Definitions {
             }
             Err(error) => return Err(error),
         };
-        let layout = Arc::new(layout);
-        self.known.insert(key.clone(), Known { layout: layout.clone(), loaded, used_unnamed: false });
-        Ok(layout)
+        let table = Arc::new(layout.table.without_generated());
+        Ok(Known { layout, table, loaded, used_unnamed: false })
     }
 
     async fn ask(&mut self, name: &TableName) -> Result<(Layout, Option<Place>)> {
@@ -149,31 +170,57 @@ impl Definitions {
 
     /// The followed tables that a statement speaks of (ours excepted).
     pub fn named(&self, statement: &Statement, schema: &[u8]) -> Vec<Key> {
-        let named =
-            |key: &&Key| statement.names(&key.0, &key.1, schema, self.fold) && key.1 != CHECKPOINT_TABLE;
-        self.wanted.keys().filter(named).cloned().collect()
+        if let Some(subjects) = statement.subjects() {
+            return self.meant(&subjects, schema);
+        }
+        let named = |key: &&Key| {
+            statement.names(&key.0, &key.1, schema, self.fold)
+                || statement.calls_into(&key.0, schema, self.fold)
+        };
+        self.followed().filter(named).cloned().collect()
     }
 
     /// The followed tables whose rows a statement takes away or writes anew.
     pub fn replaced(&self, statement: &Statement, schema: &[u8]) -> Vec<Key> {
         let replaced = statement.replaces();
-        let same = |a: &str, b: &str| if self.fold { a.eq_ignore_ascii_case(b) } else { a == b };
-        let meant = |key: &&Key| {
-            let table = |(named, table): &(Option<String>, String)| {
-                let place = match named {
-                    Some(named) => same(named, &key.0),
-                    None => same(&String::from_utf8_lossy(schema), &key.0),
-                };
-                place && same(table, &key.1)
-            };
-            replaced.schema.as_deref().is_some_and(|s| same(s, &key.0)) || replaced.tables.iter().any(table)
+        if let Some(schema) = &replaced.schema {
+            return self.followed().filter(|key| self.same(schema, &key.0)).cloned().collect();
+        }
+        self.meant(&replaced.tables, schema)
+    }
+
+    /// Ours excepted.
+    fn followed(&self) -> impl Iterator<Item = &Key> {
+        self.wanted.keys().filter(|key| key.1 != CHECKPOINT_TABLE)
+    }
+
+    fn same(&self, a: &str, b: &str) -> bool {
+        if self.fold { a.eq_ignore_ascii_case(b) } else { a == b }
+    }
+
+    /// The followed tables among these; `schema`: where names without one are.
+    fn meant(&self, tables: &[Named], schema: &[u8]) -> Vec<Key> {
+        let default = String::from_utf8_lossy(schema);
+        let table = |key: &&Key| {
+            tables.iter().any(|(schema, table)| {
+                self.same(schema.as_deref().unwrap_or(&default), &key.0) && self.same(table, &key.1)
+            })
         };
-        self.wanted.keys().filter(|key| key.1 != CHECKPOINT_TABLE).filter(meant).cloned().collect()
+        self.followed().filter(table).cloned().collect()
+    }
+
+    /// A followed table that a statement may name without our seeing it.
+    pub fn unseen(&self, statement: &Statement) -> Option<&Key> {
+        self.followed().find(|key| match statement.doubt {
+            Doubt::None => false,
+            Doubt::Names => !key.0.is_ascii() || !key.1.is_ascii(),
+            Doubt::Words => true,
+        })
     }
 
     /// The table as it is, for what comes without a table map.
     pub async fn table(&mut self, key: &Key) -> Result<Arc<Table>> {
-        Ok(self.layout(key).await?.table.clone())
+        Ok(self.known(key).await?.table.clone())
     }
 
     /// A statement at `at` may have changed these tables: the next table map decides.
@@ -204,7 +251,8 @@ fn changed(table: &str, what: &str) -> EndpointError {
 }
 
 /// The catalogue's table with the log's way of storing it, or what differs.
-fn mapped(layout: &Layout, map: &TableMap) -> std::result::Result<Mapped, String> {
+fn mapped(known: &Known, map: &TableMap) -> std::result::Result<Mapped, String> {
+    let layout = &known.layout;
     let columns = &layout.table.columns;
     if columns.len() != map.columns.len() {
         return Err(format!("{} columns in the log, {} in the catalogue", map.columns.len(), columns.len()));
@@ -220,7 +268,7 @@ fn mapped(layout: &Layout, map: &TableMap) -> std::result::Result<Mapped, String
     let mut sets = map.set_labels.iter().flatten();
     let mut stored = Vec::with_capacity(columns.len());
     for ((column, layout), wire) in columns.iter().zip(&layout.columns).zip(&map.columns) {
-        if !wire.suits(&layout.codec, layout.octets) {
+        if !column.generated && !wire.suits(&layout.codec, layout.octets) {
             return Err(format!(
                 "column {} is {wire:?} in the log and {} in the catalogue",
                 column.name, column.native
@@ -247,9 +295,30 @@ fn mapped(layout: &Layout, map: &TableMap) -> std::result::Result<Mapped, String
         {
             return Err(format!("column {} has other labels in the log", column.name));
         }
-        stored.push((*wire, layout.codec.clone()));
+        stored.push((*wire, (!column.generated).then(|| layout.codec.clone())));
     }
-    let own = layout.table.name == TableName::new(CHECKPOINT_TABLE);
-    let origin = if own { layout.table.column("origin") } else { None };
-    Ok(Mapped { table: layout.table.clone(), columns: stored, origin })
+    let logged = (0..columns.len()).filter(|i| !columns[*i].generated).collect();
+    Ok(Mapped { table: known.table.clone(), columns: stored, logged, own: false })
+}
+
+/// Our own table, of which only the origin is read. It is not looked up: by now it may be gone, or have been made anew.
+fn own(map: &TableMap) -> Result<Mapped> {
+    let place = match &map.names {
+        Some(names) => names.iter().position(|n| n == "origin"),
+        None => Some(ORIGIN),
+    };
+    let Some(place) = place.filter(|p| matches!(map.columns.get(*p), Some(Wire::Var { .. }))) else {
+        return Err(changed(CHECKPOINT_TABLE, "it has no column origin where tidelock makes one"));
+    };
+    let codec = |i| (i == place).then_some(Codec::Text { charset: Charset::Utf8, fixed: false });
+    let columns = map.columns.iter().enumerate().map(|(i, wire)| (*wire, codec(i))).collect();
+    let table = Table {
+        name: TableName::new(CHECKPOINT_TABLE),
+        columns: vec![Column::new("origin", Type::Text { length: None, fixed: false }, "varchar")],
+        key: vec![],
+        primary: false,
+        indexes: vec![],
+        foreign_keys: vec![],
+    };
+    Ok(Mapped { table: Arc::new(table), columns, logged: vec![place], own: true })
 }

@@ -292,9 +292,14 @@ impl Follower {
     async fn query(&mut self, head: Head, data: &[u8], before: u64) -> Result<()> {
         let mut unpacked = std::mem::take(&mut self.unpacked);
         let query = Query::parse(head.code, data, &mut unpacked).map_err(at)?;
-        let statement = Statement::parse(query.text);
+        let statement = Statement::parse(query.text, query.collation);
         let group_at = self.group(head, before).at.clone();
         let meaning = statement.meaning.clone();
+        if matches!(meaning, Meaning::Truncate | Meaning::Ddl | Meaning::Rows)
+            && let Some((schema, table)) = self.definitions.unseen(&statement)
+        {
+            return Err(unreadable(schema, table, query.text));
+        }
         match meaning {
             Meaning::Begin | Meaning::XaBounds => self.group(head, before).transaction = true,
             Meaning::Commit => return self.commit(),
@@ -336,7 +341,8 @@ impl Follower {
             Meaning::Rows => {
                 if let Some((schema, table)) = self.definitions.named(&statement, query.schema).first() {
                     let message = format!(
-                        "{schema}.{table} was changed by a statement, and its rows are not in the log"
+                        "a statement changed {schema}.{table}, or ran a function that may have, and its rows are not in the log: {}",
+                        shown(query.text)
                     );
                     return Err(precondition("TL-MY-STATEMENT-FORMAT", message)
                         .hint("SET GLOBAL binlog_format = 'ROW', let all sessions connect anew, then copy with `tidelock sync --full`"));
@@ -400,12 +406,12 @@ impl Follower {
             }
             false => event.rows,
         };
-        match mapped.origin {
-            Some(column) if first && event.kind == RowsKind::Insert => {
-                group.origin = origin(&mapped, column, &event, rows, &mut self.scratch)?;
+        match mapped.own {
+            true if first && event.kind == RowsKind::Insert => {
+                group.origin = origin(&mapped, &event, rows, &mut self.scratch)?;
             }
-            Some(_) => {}
-            None => {
+            true => {}
+            false => {
                 self.tell();
                 write_rows(&mut self.writer, &mapped, &event, rows, &mut self.scratch)?;
             }
@@ -415,14 +421,31 @@ impl Follower {
     }
 }
 
-/// Its rows went, or became others, and the log holds none of it.
-fn replaced(schema: &str, table: &str, statement: &[u8]) -> EndpointError {
+/// The beginning of a statement.
+fn shown(statement: &[u8]) -> String {
     const SHOWN: usize = 300;
     let statement = String::from_utf8_lossy(statement);
     let shown: String = statement.chars().take(SHOWN).collect();
     let more = if shown.len() < statement.len() { "…" } else { "" };
+    shown + more
+}
+
+/// Its tables cannot be told.
+fn unreadable(schema: &str, table: &str, statement: &[u8]) -> EndpointError {
     let message = format!(
-        "a statement replaced {schema}.{table} or its values, and what became of its rows is not in the log: {shown}{more}"
+        "a statement stands in a character set that cannot be read here, and may be one of {schema}.{table}: {}",
+        shown(statement)
+    );
+    unsupported("TL-MY-STATEMENT-CHARSET", &message).hint(
+        "let clients that change tables by TRUNCATE or DDL speak utf8mb4 (SET NAMES utf8mb4), then copy anew with `tidelock sync --full`",
+    )
+}
+
+/// Its rows went, or became others, and the log holds none of it.
+fn replaced(schema: &str, table: &str, statement: &[u8]) -> EndpointError {
+    let message = format!(
+        "a statement replaced {schema}.{table} or its values, and what became of its rows is not in the log: {}",
+        shown(statement)
     );
     precondition("TL-MY-TABLE-REPLACED", message).hint(
         "copy anew with `tidelock sync --full`; where rows went away at the source, empty or drop the target's table first",

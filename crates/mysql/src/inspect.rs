@@ -6,7 +6,7 @@ use crate::charset::Charset;
 use crate::codec::Codec;
 use crate::config::Config;
 use crate::connect::{Purpose, Session, literal, quoted};
-use crate::privileges::Grants;
+use crate::privileges::{Grants, user};
 use crate::server::{Flavor, Server};
 use crate::withheld::{schemas, withheld};
 use std::collections::BTreeMap;
@@ -96,14 +96,6 @@ impl Findings {
     ) {
         self.add(Finding::new(Severity::Warning, code, subject, message).remedy(remedy));
     }
-}
-
-/// `'sync'@'%'`, as it stands in GRANT.
-async fn user(session: &mut Session) -> Result<String> {
-    let row = session.first("asking for the user", "SELECT CURRENT_USER()").await?;
-    let user = row.map(|r| r.string(0)).unwrap_or_default();
-    let (name, host) = user.rsplit_once('@').unwrap_or((&user, "%"));
-    Ok(format!("{}@{}", literal(name), literal(host)))
 }
 
 fn version(server: &Server, findings: &mut Findings) {
@@ -222,7 +214,12 @@ fn privileges(server: &Server, grants: &Grants, findings: &mut Findings) {
         findings.warning(
             "TL-MY-PRIVILEGE-RELOAD",
             "privileges",
-            "without RELOAD commits cannot be held back for the moment in which a snapshot begins: it has one reader, and changes of that moment are applied twice (which does no harm)",
+            match server.flavor {
+                Flavor::MySql => "without RELOAD commits cannot be held back for the moment in which following or a snapshot begins, unless the user may LOCK TABLES: \
+                    a snapshot has one reader, changes of that moment are applied twice (which does no harm), and following begins where all commits are \
+                    taken to have ended a second later (semi-synchronous ones are waited for)",
+                Flavor::MariaDb => "without RELOAD commits cannot be held back for the moment in which a snapshot begins: it has one reader",
+            },
             format!("GRANT RELOAD ON *.* {to}"),
         );
     }
@@ -257,7 +254,11 @@ fn source_table(layout: &Layout, grants: &Grants, server: &Server, followed: boo
                     "TL-MY-TYPE-UNREADABLE",
                     &subject,
                     message,
-                    "leave the column out with `columns: { exclude: […] }`, or change its type",
+                    format!(
+                        "change its type: ALTER TABLE {} MODIFY {} …",
+                        layout.sql_name(),
+                        quoted(&column.name)
+                    ),
                 );
                 continue;
             }

@@ -2,7 +2,7 @@
 //!
 //! MySQL 8.0–9.x and MariaDB 10.6 and later, InnoDB. Read by snapshot and by the server's own binary log; written by LOAD DATA, multi-row
 //! statements and one checkpoint row per transaction. The server needs `log_bin`, `binlog_format=ROW`, for two-way jobs `binlog_row_image=FULL`, and is better
-//! off with `binlog_row_metadata=FULL`; the user needs REPLICATION SLAVE, REPLICATION CLIENT (MariaDB: BINLOG MONITOR), RELOAD and SELECT to be read from,
+//! off with `binlog_row_metadata=FULL`; the user needs REPLICATION SLAVE, REPLICATION CLIENT (MariaDB: BINLOG MONITOR, SLAVE MONITOR), RELOAD and SELECT to be read from,
 //! and CREATE, ALTER, INDEX, REFERENCES, SELECT, INSERT, UPDATE and DELETE to be written to. `inspect` tells which of these are missing.
 //!
 //! Refused, each with a code of its own: statements in the log in place of rows, or that replace or empty a table, partial JSON updates, prepared XA
@@ -35,6 +35,7 @@ mod inspect;
 mod keep;
 mod load;
 mod merge;
+mod places;
 mod position;
 mod privileges;
 mod read;

@@ -186,8 +186,7 @@ impl Loader for MyLoader {
             return Ok(());
         }
         // REPLACE would delete what the job does not carry.
-        let plain = Writer { reading: &reading, limit: 0, scripts: &mut Vec::new() }.plain_upsert()
-            && reading.wide.is_none();
+        let plain = reading.plain_upsert() && reading.wide.is_none();
         if self.local && (mode == WriteMode::Insert || plain) {
             return self.load_data(&reading, mode, rows).await;
         }

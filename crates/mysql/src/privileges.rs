@@ -1,8 +1,16 @@
 //! What the user may do, from SHOW GRANTS.
 
 use crate::Result;
-use crate::connect::Session;
+use crate::connect::{Session, literal};
 use std::collections::HashSet;
+
+/// `'sync'@'%'`, as it stands in GRANT.
+pub(crate) async fn user(session: &mut Session) -> Result<String> {
+    let row = session.first("asking for the user", "SELECT CURRENT_USER()").await?;
+    let user = row.map(|r| r.string(0)).unwrap_or_default();
+    let (name, host) = user.rsplit_once('@').unwrap_or((&user, "%"));
+    Ok(format!("{}@{}", literal(name), literal(host)))
+}
 
 /// The user's grants.
 #[derive(Debug, Default)]

@@ -52,6 +52,27 @@ impl Reading {
         Ok(reading)
     }
 
+    /// The key, which may be another unique index than the table's own, may take two different values for the same.
+    pub fn loose_key(&self) -> bool {
+        self.table.key.iter().any(|i| !self.layout.columns[self.places[*i]].exact)
+    }
+
+    /// Whether `INSERT … ON DUPLICATE KEY UPDATE` can only meet the row of its own key; see `statements`.
+    pub fn plain_upsert(&self) -> bool {
+        !self.layout.more_unique && !self.loose_key()
+    }
+
+    /// Columns that the job does not carry and that the server would set to the present moment, each to what it is.
+    pub fn unmoved(&self) -> impl Iterator<Item = String> + '_ {
+        let there = self.layout.columns.iter().zip(&self.layout.table.columns).enumerate();
+        there.filter(|(i, (stored, _))| stored.on_update && !self.places.contains(i)).map(
+            |(_, (_, column))| {
+                let name = quoted(&column.name);
+                format!("{name}={name}")
+            },
+        )
+    }
+
     pub fn select(&self, condition: &str) -> String {
         format!("SELECT {} FROM {} WHERE {condition}", self.list, self.layout.sql_name())
     }

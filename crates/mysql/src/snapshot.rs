@@ -14,7 +14,8 @@ use crate::codec::Scratch;
 use crate::config::Config;
 use crate::connect::{Purpose, Session};
 use crate::error::{from_driver, precondition, protocol};
-use crate::position::{LogPosition, Place, no_log};
+use crate::places::{head, own_place};
+use crate::position::{LogPosition, no_log};
 use crate::read::{PIECE, Reading};
 use async_trait::async_trait;
 use mysql_async::prelude::Queryable;
@@ -97,48 +98,6 @@ async fn mark_alone(session: &mut Session) -> Result<Position> {
     }
 }
 
-/// MariaDB: where the view of this very connection stands.
-pub(crate) async fn own_place(session: &mut Session) -> Result<Option<LogPosition>> {
-    let rows = session.query("reading the view's place", "SHOW STATUS LIKE 'binlog_snapshot_%'").await?;
-    let value = |name: &str| {
-        rows.iter()
-            .find(|r| r.string(0).eq_ignore_ascii_case(name))
-            .and_then(|r| r.text(1))
-            .filter(|v| !v.is_empty())
-    };
-    let (Some(file), Some(offset)) = (value("binlog_snapshot_file"), value("binlog_snapshot_position"))
-    else {
-        return Ok(None);
-    };
-    let offset = offset.parse().map_err(|_| protocol("the view's place is no number"))?;
-    let gtid = gtid_at(session, &file, offset).await?;
-    Ok(Some(LogPosition::new(Place::new(file, offset), gtid)))
-}
-
-/// MariaDB: the transactions before a place, as the log itself tells.
-pub(crate) async fn gtid_at(session: &mut Session, file: &str, offset: u64) -> Result<Option<String>> {
-    let sql = format!("SELECT BINLOG_GTID_POS({}, {offset})", crate::connect::literal(file));
-    Ok(session.first("reading a place's GTIDs", sql).await?.and_then(|r| r.text(0)))
-}
-
-/// The end of the log.
-pub(crate) async fn head(session: &mut Session) -> Result<LogPosition> {
-    let status = session.server.log_status();
-    let row = session.first("reading the end of the binary log", status).await?.ok_or_else(|| {
-        precondition("TL-MY-LOG-BIN", "the server writes no binary log")
-            .hint("set log_bin in the server's configuration and start it again")
-    })?;
-    let (file, offset) = (row.string(0), row.number(1)?);
-    let gtid = match session.server.is_mariadb() {
-        true => gtid_at(session, &file, offset).await?,
-        false => {
-            let set = row.place("Executed_Gtid_Set").and_then(|p| row.text(p)).unwrap_or_default();
-            Some(set.split_whitespace().collect::<String>()).filter(|g| !g.is_empty())
-        }
-    };
-    Ok(LogPosition::new(Place::new(file, offset), gtid))
-}
-
 /// Holds all commits (to these tables, at least) back, until it is released or dropped.
 pub(crate) struct Freeze {
     pub session: Session,
@@ -150,7 +109,7 @@ impl Freeze {
         let mut session = Session::connect(config, Purpose::Lock).await?;
         match session.run("holding commits back", "FLUSH TABLES WITH READ LOCK").await {
             Ok(()) => return Ok(Some(Freeze { session })),
-            Err(e) if matches!(e.kind, ErrorKind::Privilege | ErrorKind::Contention) => {
+            Err(e) if in_the_way(e.kind) => {
                 tracing::debug!(endpoint = config.name, error = %e, "no global read lock");
             }
             Err(e) => return Err(e),
@@ -164,9 +123,7 @@ impl Freeze {
         let list = tables.iter().map(one).collect::<Vec<_>>().join(", ");
         match session.run("locking the tables against writes", format!("LOCK TABLES {list}")).await {
             Ok(()) => Ok(Some(Freeze { session })),
-            Err(e) if matches!(e.kind, ErrorKind::Privilege | ErrorKind::Contention | ErrorKind::Target) => {
-                Ok(None)
-            }
+            Err(e) if in_the_way(e.kind) || e.kind == ErrorKind::Target => Ok(None),
             Err(e) => Err(e),
         }
     }
@@ -174,6 +131,11 @@ impl Freeze {
     pub async fn release(mut self) -> Result<()> {
         self.session.run("letting commits go on", "UNLOCK TABLES").await
     }
+}
+
+/// Amazon RDS refuses the global lock to everybody, as if it were the password that is wrong (1045).
+fn in_the_way(kind: ErrorKind) -> bool {
+    matches!(kind, ErrorKind::Privilege | ErrorKind::Authentication | ErrorKind::Contention)
 }
 
 #[async_trait]

@@ -5,15 +5,19 @@ use crate::binlog::xa::{Prepared, undecided};
 use crate::catalog::describe_one;
 use crate::config::Config;
 use crate::connect::{Purpose, Session};
+use crate::places::{head, own_place};
 use crate::position::LogPosition;
 use crate::read::{Reading, by_key};
-use crate::snapshot::{self, Freeze, head, own_place};
+use crate::snapshot::{self, Freeze};
 use crate::stream;
 use async_trait::async_trait;
 use std::sync::Arc;
-use std::time::Duration;
-use tidelock_endpoint::{ChangeStream, ServerIdentity, Snapshot, Source};
+use std::time::{Duration, Instant};
+use tidelock_endpoint::{ChangeStream, EndpointError, ErrorKind, ServerIdentity, Snapshot, Source};
 use tidelock_model::{Position, Rows, Table, TableName};
+
+/// Commits that wait for replicas longer than this are not waited for.
+const UNSETTLED: Duration = Duration::from_secs(60);
 
 /// Reads one endpoint.
 pub(crate) struct MySource {
@@ -48,10 +52,30 @@ impl MySource {
             freeze.release().await?;
             return Ok(place.position());
         }
-        // The log is written a moment before the engine commits; without a lock only time tells that it did.
+        // The log is written a moment before the engine commits; without a lock only time tells that it did, and replicas may be waited for in between.
         let place = head(&mut self.session).await?;
-        tokio::time::sleep(Duration::from_secs(1)).await;
-        Ok(place.position())
+        let begun = Instant::now();
+        loop {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            if !self.waits_for_replicas().await? {
+                return Ok(place.position());
+            }
+            if begun.elapsed() > UNSETTLED {
+                let message = format!(
+                    "finding a place to begin at: commits have been waiting for replicas for {} s",
+                    UNSETTLED.as_secs()
+                );
+                return Err(EndpointError::new(ErrorKind::Contention, "TL-MY-UNSETTLED", message)
+                    .hint("grant RELOAD, or LOCK TABLES on the tables, so that commits can be held back for a moment"));
+            }
+        }
+    }
+
+    /// Semi-synchronous commits that are in the log and not in the engine yet.
+    async fn waits_for_replicas(&mut self) -> Result<bool> {
+        let sql = "SHOW GLOBAL STATUS LIKE 'Rpl_semi_sync_%_wait_sessions'";
+        let rows = self.session.query("asking for commits that wait for replicas", sql).await?;
+        Ok(rows.iter().any(|r| r.string(1) != "0"))
     }
 }
 

@@ -77,7 +77,7 @@ impl Writer<'_> {
 
     /// What comes last.
     pub fn arrivals(&mut self, delta: &Delta<'_>) -> Result<()> {
-        if self.plain_upsert() || self.reading.table.key.is_empty() {
+        if self.reading.plain_upsert() || self.reading.table.key.is_empty() {
             self.rows("INSERT INTO", &delta.upserts, &self.on_duplicate())?;
         } else {
             self.replace(&delta.upserts, &delta.upserts)?;
@@ -92,7 +92,8 @@ impl Writer<'_> {
 
     /// With what upserts that delete and insert have to keep, where they would.
     pub fn keeps(&self, upserts: &[Image<'_>]) -> Option<std::sync::Arc<Reading>> {
-        let replaced = !upserts.is_empty() && !self.plain_upsert() && !self.reading.table.key.is_empty();
+        let replaced =
+            !upserts.is_empty() && !self.reading.plain_upsert() && !self.reading.table.key.is_empty();
         self.reading.wide.clone().filter(|_| replaced)
     }
 
@@ -100,11 +101,6 @@ impl Writer<'_> {
     pub fn replace(&mut self, keys: &[Image<'_>], rows: &[Image<'_>]) -> Result<()> {
         self.deletes(keys)?;
         self.rows("INSERT INTO", rows, "")
-    }
-
-    /// See the head of the module.
-    pub fn plain_upsert(&self) -> bool {
-        !self.reading.layout.more_unique && !self.reading.layout.loose_key()
     }
 
     fn on_duplicate(&self) -> String {
@@ -116,8 +112,12 @@ impl Writer<'_> {
             let name = quoted(&column_name(self.reading, i));
             format!("{name}=VALUES({name})")
         };
-        let plain = self.written().filter(|i| !table.key.contains(i)).map(assign).collect::<Vec<_>>();
-        let list = if plain.is_empty() { assign(table.key[0]) } else { plain.join(",") };
+        let mut plain = self.written().filter(|i| !table.key.contains(i)).map(assign).collect::<Vec<_>>();
+        if plain.is_empty() {
+            plain.push(assign(table.key[0]));
+        }
+        plain.extend(self.reading.unmoved());
+        let list = plain.join(",");
         format!(" ON DUPLICATE KEY UPDATE {list}")
     }
 
@@ -173,6 +173,9 @@ impl Writer<'_> {
         }
         if set.is_empty() {
             return Ok(());
+        }
+        for column in reading.unmoved() {
+            text(&mut set, &format!(",{column}"))?;
         }
         self.add(Counts::Missing, |out| {
             text(out, &format!("UPDATE {} SET ", reading.layout.sql_name()))?;
@@ -277,7 +280,7 @@ fn short() -> tidelock_endpoint::EndpointError {
 
 /// Behind a condition on the key: the same letter for letter, where the collation takes other letters for the same.
 pub(crate) fn exact_condition(reading: &Reading, keys: &[Image<'_>], out: &mut Vec<u8>) -> Result<()> {
-    if !reading.layout.loose_key() {
+    if !reading.loose_key() {
         return Ok(());
     }
     let table = &reading.table;

@@ -5,6 +5,7 @@
 //! nothing more is at hand and no transaction is open. A heartbeat every few seconds tells a quiet server from a dead one.
 
 use crate::Result;
+use crate::binlog::kind;
 use crate::binlog::xa::decided;
 use crate::config::Config;
 use crate::connect::{Purpose, Session, literal};
@@ -12,11 +13,12 @@ use crate::definitions::Definitions;
 use crate::error::{from_driver, precondition, protocol};
 use crate::follow::{Follower, Head};
 use crate::gtid::GtidSet;
+use crate::places::gtid_at;
 use crate::position::{LogPosition, Place};
-use crate::snapshot::gtid_at;
 use crate::withheld::{refusal, schemas, withheld};
 use async_trait::async_trait;
 use futures_util::{FutureExt, StreamExt};
+use mysql_async::binlog::BinlogChecksumAlg;
 use mysql_async::binlog::events::Event;
 use mysql_async::{BinlogStream, BinlogStreamRequest};
 use std::hash::{BuildHasher, Hasher, RandomState};
@@ -36,7 +38,6 @@ const PROGRESS: Duration = Duration::from_millis(200);
 /// The receiving end.
 pub(crate) struct Stream {
     batches: mpsc::Receiver<Result<Batch>>,
-    durable: Option<LogPosition>,
 }
 
 /// Opens the stream behind `after`, or says why that place cannot be read.
@@ -76,7 +77,7 @@ pub(crate) async fn open(
             drop(pump.send.send(Err(error)).await);
         }
     });
-    Ok(Stream { batches, durable: None })
+    Ok(Stream { batches })
 }
 
 /// Unique among the replicas of a server, from the endpoint's name and chance, in the upper half of the numbers.
@@ -198,6 +199,7 @@ impl Pump {
                 .map_err(|e| {
                     from_driver(&format!("reading the binary log at {}", self.follower.place()), e)
                 })?;
+            undamaged(&event, self.follower.place())?;
             self.follower.event(head(&event), event.data()).await?;
             let writer = &self.follower.writer;
             let full = writer.bytes() >= BATCH_BYTES || writer.changes() >= BATCH_CHANGES;
@@ -252,6 +254,24 @@ impl Pump {
     }
 }
 
+/// The server sends what its files hold and checks nothing by itself. Events of a compressed transaction have no checksum of their own.
+fn undamaged(event: &Event, place: &Place) -> Result<()> {
+    let footer = event.footer();
+    let described = event.header().event_type_raw() == kind::FORMAT_DESCRIPTION;
+    let (Some(stored), Ok(Some(BinlogChecksumAlg::BINLOG_CHECKSUM_ALG_CRC32)), true, false) =
+        (event.checksum(), footer.get_checksum_alg(), footer.get_checksum_enabled(), described)
+    else {
+        return Ok(());
+    };
+    if u32::from_le_bytes(stored) == event.calc_checksum(BinlogChecksumAlg::BINLOG_CHECKSUM_ALG_CRC32) {
+        return Ok(());
+    }
+    let message = format!("the event behind {place} is damaged: its checksum is another");
+    Err(EndpointError::new(ErrorKind::Protocol, "TL-MY-CHECKSUM", message).hint(
+        "look after the server's disk (mysqlbinlog --verify-binlog-checksum), then copy anew with `tidelock sync --full`",
+    ))
+}
+
 fn head(event: &Event) -> Head {
     let header = event.header();
     Head {
@@ -275,7 +295,6 @@ impl ChangeStream for Stream {
 
     /// The server keeps its log by age, whatever was read: there is nothing to tell it.
     async fn acknowledge(&mut self, durable: &Position) -> Result<()> {
-        self.durable = Some(LogPosition::parse(durable)?);
-        Ok(())
+        LogPosition::parse(durable).map(drop)
     }
 }

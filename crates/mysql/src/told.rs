@@ -15,7 +15,6 @@ use tidelock_model::{BatchWriter, CodecError, Image, ImageWriter, Slot, Table, V
 /// The origin in the first row of our own table.
 pub(crate) fn origin(
     mapped: &Mapped,
-    column: usize,
     event: &RowsEvent<'_>,
     rows: &[u8],
     scratch: &mut Scratch,
@@ -24,7 +23,7 @@ pub(crate) fn origin(
     let mut reader = Reader(rows);
     image(&mapped.columns, event.first, &mut reader, scratch, &mut ImageWriter::new(&mut slots))
         .map_err(|f| broken(mapped, f))?;
-    match Image::from_bytes(&slots).slot(column).map_err(crate::error::codec)?.value() {
+    match Image::from_bytes(&slots).slot(0).map_err(crate::error::codec)?.value() {
         Some(Value::Text(origin)) => Ok(Some(origin.to_owned())),
         _ => Ok(None),
     }
@@ -51,7 +50,12 @@ pub(crate) fn write_rows(
     }
     // The row's key is known from before where an update does not tell it again.
     let keyless = event.kind == RowsKind::Update
-        && mapped.table.key.iter().any(|k| bit(event.first, *k) && !bit(event.second, *k));
+        && mapped
+            .table
+            .key
+            .iter()
+            .map(|k| mapped.logged[*k])
+            .any(|k| bit(event.first, k) && !bit(event.second, k));
     let (mut before, mut after) = (Vec::new(), Vec::new());
     while !rest.get().0.is_empty() {
         let left = rest.get().0.len();
@@ -102,9 +106,9 @@ fn with_key(
 
 /// A new row of which columns were left to their defaults comes without them, and nothing tells what they are.
 fn whole(mapped: &Mapped, present: &[u8]) -> Result<()> {
-    let columns = mapped.table.columns.iter().enumerate();
+    let columns = mapped.table.columns.iter().zip(&mapped.logged);
     let missing: Vec<&str> =
-        columns.filter(|(i, c)| !c.generated && !bit(present, *i)).map(|(_, c)| c.name.as_str()).collect();
+        columns.filter(|(_, place)| !bit(present, **place)).map(|(c, _)| c.name.as_str()).collect();
     if missing.is_empty() {
         return Ok(());
     }
@@ -119,6 +123,7 @@ pub(crate) fn at(fault: Fault) -> EndpointError {
 }
 
 fn broken(mapped: &Mapped, (column, fault): (usize, Fault)) -> EndpointError {
-    let name = mapped.table.columns.get(column).map_or("?", |c| c.name.as_str());
+    let place = mapped.logged.iter().position(|l| *l == column);
+    let name = place.map_or("a generated column", |p| mapped.table.columns[p].name.as_str());
     protocol(format!("{}.{name}: {}", mapped.table.name, fault.0))
 }

@@ -113,7 +113,7 @@ fn unknown(native: &Native) -> (Type, Codec) {
     (Type::Native { engine: crate::ENGINE.to_owned(), name: name.clone() }, Codec::Native(name))
 }
 
-/// The labels of `enum('a','it''s')`.
+/// The labels of `enum('a','it''s')`. Both products write backslash, line breaks and NUL with a backslash, whatever the session's mode.
 fn labels(column_type: &str) -> Vec<String> {
     let mut labels = Vec::new();
     let mut rest = column_type.split_once('(').map_or("", |(_, r)| r).chars().peekable();
@@ -126,6 +126,12 @@ fn labels(column_type: &str) -> Vec<String> {
             match c {
                 '\'' if rest.peek() == Some(&'\'') => label.extend(rest.next()),
                 '\'' => break,
+                '\\' => label.extend(rest.next().map(|c| match c {
+                    'n' => '\n',
+                    'r' => '\r',
+                    '0' => '\0',
+                    c => c,
+                })),
                 c => label.push(c),
             }
         }
@@ -145,6 +151,7 @@ mod tests {
     #[test]
     fn labels_keep_their_quotes_and_commas() {
         assert_eq!(labels("enum('a','it''s','x,y','')"), ["a", "it's", "x,y", ""]);
+        assert_eq!(labels(r"enum('a\\b','\n\r\0','\\''','\\n')"), ["a\\b", "\n\r\0", "\\'", "\\n"]);
     }
 
     #[test]

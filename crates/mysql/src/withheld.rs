@@ -5,6 +5,7 @@
 use crate::Result;
 use crate::connect::{Answer, Session};
 use crate::error::precondition;
+use crate::privileges::user;
 use crate::server::Flavor;
 use std::collections::BTreeSet;
 use tidelock_endpoint::{Case, EndpointError, ErrorKind, Finding, Severity};
@@ -19,11 +20,13 @@ pub(crate) fn schemas<'t>(
     named.chain(std::iter::once(database.to_owned())).collect()
 }
 
-/// Everything that keeps changes of `schemas` out of the log. What the user may not ask is passed over.
+/// Everything that keeps changes of `schemas` out of the log. Filters that the user may not ask for are passed over.
 pub(crate) async fn withheld(session: &mut Session, schemas: &BTreeSet<String>) -> Result<Vec<Finding>> {
     let mut findings = Vec::new();
     let status = session.server.log_status();
-    if let Some(row) = allowed(session, "reading the filters of the binary log", status).await?.first() {
+    if let Some(row) =
+        allowed(session, "reading the filters of the binary log", status).await?.iter().flatten().next()
+    {
         let list = |name: &str| row.place(name).and_then(|p| row.text(p)).unwrap_or_default();
         let filters = Filters::new(
             &list("Binlog_Do_DB"),
@@ -37,13 +40,26 @@ pub(crate) async fn withheld(session: &mut Session, schemas: &BTreeSet<String>) 
         Flavor::MySql if session.server.version >= (8, 0, 22) => "SHOW REPLICA STATUS",
         Flavor::MySql => "SHOW SLAVE STATUS",
     };
-    if allowed(session, "asking whether the server is a replica", sql).await?.is_empty() {
+    let sources = allowed(session, "asking whether the server is a replica", sql).await?;
+    if sources.as_ref().is_some_and(Vec::is_empty) {
         return Ok(findings);
     }
     let sql = "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('log_replica_updates', 'log_slave_updates')";
     let rows = session.query("reading the log's settings", sql).await?;
     if let Some(off) = rows.iter().find(|r| r.string(1).eq_ignore_ascii_case("OFF")) {
         let name = off.string(0);
+        if sources.is_none() {
+            let message = format!(
+                "the user may not ask whether the server is a replica; if it is one, what it is sent by its source is not in its own log ({name} is OFF)"
+            );
+            let privilege = if session.server.is_mariadb() { "SLAVE MONITOR" } else { "REPLICATION CLIENT" };
+            let remedy = format!("GRANT {privilege} ON *.* TO {}", user(session).await?);
+            findings.push(
+                Finding::new(Severity::Error, "TL-MY-PRIVILEGE-REPLICA", "privileges", message)
+                    .remedy(remedy),
+            );
+            return Ok(findings);
+        }
         let message = format!(
             "the server is a replica, and what it is sent by its source is not in its own log ({name} is OFF)"
         );
@@ -66,10 +82,11 @@ pub(crate) fn refusal(findings: Vec<Finding>) -> Option<EndpointError> {
     })
 }
 
-async fn allowed(session: &mut Session, doing: &str, sql: &str) -> Result<Vec<Answer>> {
+/// `None` when the user may not ask.
+async fn allowed(session: &mut Session, doing: &str, sql: &str) -> Result<Option<Vec<Answer>>> {
     match session.query(doing, sql).await {
-        Err(error) if error.kind == ErrorKind::Privilege => Ok(Vec::new()),
-        other => other,
+        Err(error) if error.kind == ErrorKind::Privilege => Ok(None),
+        other => other.map(Some),
     }
 }
 

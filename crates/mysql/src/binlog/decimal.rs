@@ -9,6 +9,13 @@ const OCTETS: [usize; 10] = [0, 1, 1, 2, 2, 3, 3, 4, 4, 4];
 /// 65 digits need 30 octets at most.
 const MOST: usize = 40;
 
+/// How many octets a number takes.
+pub(crate) fn octets(precision: u16, scale: u16) -> Option<usize> {
+    let (whole, scale) = (usize::from(precision.checked_sub(scale)?), usize::from(scale));
+    let length = whole / 9 * 4 + OCTETS[whole % 9] + scale / 9 * 4 + OCTETS[scale % 9];
+    (1..=MOST).contains(&length).then_some(length)
+}
+
 /// Reads one number and writes its digits, with exactly `scale` of them behind the point.
 pub(crate) fn read(
     reader: &mut Reader<'_>,
@@ -16,21 +23,16 @@ pub(crate) fn read(
     scale: u16,
     out: &mut String,
 ) -> Result<(), Fault> {
-    let malformed = Fault::new("a malformed decimal");
-    let (precision, scale) = (usize::from(precision), usize::from(scale));
-    let whole = precision.checked_sub(scale).ok_or(malformed.clone())?;
-    let length = whole / 9 * 4 + OCTETS[whole % 9] + scale / 9 * 4 + OCTETS[scale % 9];
-    if length == 0 || length > MOST {
-        return Err(malformed);
-    }
-    let mut octets = [0; MOST];
-    octets[..length].copy_from_slice(reader.take(length)?);
-    let negative = octets[0] & 0x80 == 0;
-    octets[0] ^= 0x80;
+    let length = octets(precision, scale).ok_or(Fault::new("a malformed decimal"))?;
+    let (whole, scale) = (usize::from(precision - scale), usize::from(scale));
+    let mut stored = [0; MOST];
+    stored[..length].copy_from_slice(reader.take(length)?);
+    let negative = stored[0] & 0x80 == 0;
+    stored[0] ^= 0x80;
     if negative {
-        octets[..length].iter_mut().for_each(|b| *b ^= 0xff);
+        stored[..length].iter_mut().for_each(|b| *b ^= 0xff);
     }
-    let mut rest = Reader(&octets[..length]);
+    let mut rest = Reader(&stored[..length]);
     out.clear();
     let mut group = |digits: usize| rest.be(OCTETS[digits]);
     let mut zero = true;

@@ -8,6 +8,8 @@ use crate::codec::Fault;
 pub(crate) struct Query<'a> {
     pub schema: &'a [u8],
     pub text: &'a [u8],
+    /// The number of a collation of the character set that the client spoke; 0 where it is not told.
+    pub collation: u16,
 }
 
 impl<'a> Query<'a> {
@@ -20,14 +22,31 @@ impl<'a> Query<'a> {
         r.take(2)?;
         let status_length = r.le(2)? as usize;
         r.take(if load { 13 } else { 0 })?;
-        r.take(status_length)?;
+        let collation = collation(Reader(r.take(status_length)?)).unwrap_or(0);
         let schema = r.take(schema_length)?;
         r.take(1)?;
         if packed {
             compressed::unpack(r.0, unpacked)?;
-            return Ok(Query { schema, text: unpacked });
+            return Ok(Query { schema, text: unpacked, collation });
         }
-        Ok(Query { schema, text: r.0 })
+        Ok(Query { schema, text: r.0, collation })
+    }
+}
+
+/// From the variables in front of a statement: flags, modes, catalog and increments come before the character set.
+fn collation(mut r: Reader<'_>) -> Result<u16, Fault> {
+    loop {
+        match r.byte()? {
+            0 | 3 => r.take(4)?,
+            1 => r.take(8)?,
+            2 => {
+                let length = usize::from(r.byte()?);
+                r.take(length + 1)?
+            }
+            6 => r.sized(1)?,
+            4 => return r.le(2).map(|n| n as u16),
+            _ => return Ok(0),
+        };
     }
 }
 
@@ -90,6 +109,14 @@ mod tests {
         event.extend(b"shop\0BEGIN");
         let mut unpacked = Vec::new();
         let query = Query::parse(kind::QUERY, &event, &mut unpacked).unwrap();
-        assert_eq!((query.schema, query.text), (&b"shop"[..], &b"BEGIN"[..]));
+        assert_eq!((query.schema, query.text, query.collation), (&b"shop"[..], &b"BEGIN"[..], 0));
+        let variables =
+            [0, 0, 0, 0, 0, 1, 0, 0, 0x20, 0, 0, 0, 0, 0, 6, 3, b's', b't', b'd', 4, 8, 0, 8, 0, 255, 0];
+        let mut event = vec![0; 8];
+        event.extend([4, 0, 0, variables.len() as u8, 0]);
+        event.extend(variables);
+        event.extend(b"shop\0BEGIN");
+        let mut unpacked = Vec::new();
+        assert_eq!(Query::parse(kind::QUERY, &event, &mut unpacked).unwrap().collation, 8);
     }
 }

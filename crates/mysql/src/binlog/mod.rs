@@ -9,9 +9,11 @@ pub(crate) mod compressed;
 pub(crate) mod decimal;
 pub(crate) mod events;
 pub(crate) mod json;
+pub(crate) mod pass;
 pub(crate) mod replacing;
 pub(crate) mod rows;
 pub(crate) mod statement;
+pub(crate) mod subject;
 pub(crate) mod table_map;
 pub(crate) mod xa;
 
@@ -127,11 +129,11 @@ mod tests {
         4, 5, 2, b'i', b'd', 1, b'n',
     ];
 
-    fn columns() -> Vec<(Wire, Codec)> {
+    fn columns() -> Vec<(Wire, Option<Codec>)> {
         let map = TableMap::parse(TABLE_MAP).unwrap();
         let codecs =
             [Codec::Int { bits: 32, unsigned: false }, Codec::Text { charset: Charset::Utf8, fixed: false }];
-        map.columns.into_iter().zip(codecs).collect()
+        map.columns.into_iter().zip(codecs.map(Some)).collect()
     }
 
     #[test]
@@ -150,9 +152,9 @@ mod tests {
     }
 
     /// A column of every kind.
-    fn any_columns() -> Vec<(Wire, Codec)> {
+    fn any_columns() -> Vec<(Wire, Option<Codec>)> {
         let labels: std::sync::Arc<[String]> = ["a".to_owned(), "b".to_owned()].into();
-        vec![
+        let columns = [
             (Wire::Int(3), Codec::Int { bits: 24, unsigned: false }),
             (Wire::Decimal { precision: 65, scale: 30 }, Codec::Decimal { precision: 65, scale: 30 }),
             (Wire::DateTime(6), Codec::DateTime { fraction: 6 }),
@@ -170,7 +172,8 @@ mod tests {
             (Wire::Blob(1), Codec::Bytes { fixed: Some(8) }),
             (Wire::Json(2), Codec::Json),
             (Wire::Geometry(1), Codec::Geometry),
-        ]
+        ];
+        columns.into_iter().map(|(wire, codec)| (wire, Some(codec))).collect()
     }
 
     proptest! {
@@ -180,13 +183,14 @@ mod tests {
             let _ = events::Query::parse(kind::QUERY, &bytes, &mut Vec::new()).map(|q| q.text.len());
             let _ = events::Query::parse(kind::MARIA_QUERY_COMPRESSED, &bytes, &mut Vec::new()).map(|q| q.text.len());
             let _ = (events::Gtid::mysql(&bytes, false), events::Gtid::mariadb(&bytes), events::rotate(&bytes));
-            let _ = super::statement::Statement::parse(&bytes);
+            let _ = super::statement::Statement::parse(&bytes, u16::from(code)).subjects();
             let _ = rows::RowsEvent::parse(code, &bytes);
             let (mut scratch, mut out) = (Scratch::default(), Vec::new());
-            let columns = any_columns();
+            let mut columns = any_columns();
+            columns.extend(any_columns().into_iter().map(|(wire, _)| (wire, None)));
             for first in 0..columns.len() {
                 let mut reader = Reader(&bytes);
-                let _ = rows::image(&columns[first..], &[0xff; 3], &mut reader, &mut scratch, &mut ImageWriter::new(&mut out));
+                let _ = rows::image(&columns[first..], &[0xff; 5], &mut reader, &mut scratch, &mut ImageWriter::new(&mut out));
             }
         }
 

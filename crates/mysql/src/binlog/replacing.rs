@@ -4,13 +4,13 @@
 //! of a `MODIFY` that turns every value into another. So they are told from their words; what a statement does not name is none of its business, and
 //! where the words leave a doubt (a `MODIFY` that only widens) it counts.
 
-use super::statement::{Statement, Word};
+use super::statement::{NO_COLUMN, Statement, Word};
+use super::subject::Named;
 
 /// What a statement puts away or writes anew.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Replaced {
-    /// Tables, with the schema where it is named.
-    pub tables: Vec<(Option<String>, String)>,
+    pub tables: Vec<Named>,
     /// A whole schema.
     pub schema: Option<String>,
 }
@@ -49,10 +49,10 @@ impl Statement {
 }
 
 /// The words that are still to be read.
-struct Words<'w>(&'w [Word]);
+pub(super) struct Words<'w>(pub &'w [Word]);
 
 impl Words<'_> {
-    fn take(&mut self, keyword: &str) -> bool {
+    pub fn take(&mut self, keyword: &str) -> bool {
         match self.0.split_first() {
             Some((word, rest)) if word.is(keyword) => {
                 self.0 = rest;
@@ -62,6 +62,10 @@ impl Words<'_> {
         }
     }
 
+    pub fn take_any(&mut self, keywords: &[&str]) -> bool {
+        keywords.iter().any(|k| self.take(k))
+    }
+
     fn if_exists(&mut self) {
         if self.take("IF") {
             self.take("EXISTS");
@@ -69,7 +73,7 @@ impl Words<'_> {
     }
 
     /// `schema.table` or `table`.
-    fn name(&mut self) -> Option<(Option<String>, String)> {
+    pub fn name(&mut self) -> Option<Named> {
         match self.0 {
             [schema, dot, table, rest @ ..] if dot.is(".") => {
                 self.0 = rest;
@@ -84,7 +88,7 @@ impl Words<'_> {
     }
 
     /// All names of a list; a keyword among them that is taken for one is the name of no table.
-    fn names(&mut self) -> Replaced {
+    pub fn names(&mut self) -> Replaced {
         self.if_exists();
         Replaced { tables: std::iter::from_fn(|| self.name()).collect(), schema: None }
     }
@@ -106,6 +110,7 @@ impl Words<'_> {
             self.0 = rest;
             let next = |keywords: &[&str]| rest.first().is_some_and(|w| keywords.iter().any(|k| w.is(k)));
             if word.is("RENAME") {
+                replaces |= next(&["COLUMN"]);
                 if !next(&["COLUMN", "INDEX", "KEY"]) {
                     replaces = true;
                     let _ = self.take("TO") || self.take("AS");
@@ -123,6 +128,8 @@ impl Words<'_> {
             } else {
                 replaces |= word.is("MODIFY")
                     || word.is("CHANGE")
+                    // A column of that name that comes later, or was another before, holds other values.
+                    || word.is("DROP") && !next(&NO_COLUMN)
                     || (word.is("TRUNCATE") || word.is("DROP")) && next(&["PARTITION"])
                     || (word.is("DISCARD") || word.is("IMPORT")) && next(&["TABLESPACE", "PARTITION"]);
             }
@@ -139,7 +146,7 @@ mod tests {
     use super::*;
 
     fn tables(text: &str) -> Vec<String> {
-        let replaced = Statement::parse(text.as_bytes()).replaces();
+        let replaced = Statement::parse(text.as_bytes(), 255).replaces();
         let mut tables: Vec<String> = replaced
             .tables
             .into_iter()
@@ -164,13 +171,17 @@ mod tests {
             ("ALTER TABLE t DISCARD TABLESPACE", vec!["t"]),
             ("ALTER TABLE t IMPORT PARTITION p TABLESPACE", vec!["t"]),
             ("ALTER TABLE t MODIFY a bigint", vec!["t"]),
+            ("ALTER TABLE t DROP COLUMN a, ADD COLUMN a int", vec!["t"]),
+            ("ALTER TABLE t DROP `index`", vec!["t"]),
+            ("ALTER TABLE t RENAME COLUMN a TO b, RENAME COLUMN b TO a", vec!["t"]),
+            ("SET STATEMENT max_statement_time=1 FOR RENAME TABLE t TO u", vec!["TO", "t", "u"]),
             ("ALTER TABLE `shop`.t CHANGE COLUMN a b int", vec!["shop.t"]),
             ("ALTER TABLE t CONVERT TO CHARACTER SET utf8mb4", vec!["t"]),
             ("ALTER TABLE t CONVERT TABLE u TO PARTITION p VALUES LESS THAN (5)", vec!["t", "u"]),
         ] {
             assert_eq!(tables(text), named, "{text}");
         }
-        let schema = Statement::parse(b"DROP DATABASE IF EXISTS `shop`").replaces();
+        let schema = Statement::parse(b"DROP DATABASE IF EXISTS `shop`", 255).replaces();
         assert_eq!(schema, Replaced { tables: vec![], schema: Some("shop".into()) });
     }
 
@@ -185,9 +196,9 @@ mod tests {
             "DROP /*!40005 TEMPORARY */ TABLE IF EXISTS `t`",
             "DROP VIEW t",
             "CREATE OR REPLACE TEMPORARY TABLE t (id int)",
-            "ALTER TABLE t ADD COLUMN `modify` int, RENAME COLUMN a TO b, RENAME INDEX x TO y",
+            "ALTER TABLE t ADD COLUMN `modify` int, RENAME INDEX x TO y",
             "ALTER TABLE t ADD c int AS (convert(a, signed)) COMMENT \"please change\", ALTER d SET DEFAULT 1",
-            "ALTER TABLE t DROP COLUMN a, DROP INDEX b, ENGINE=InnoDB",
+            "ALTER TABLE t DROP INDEX b, DROP PRIMARY KEY, ALTER a DROP DEFAULT, DROP CONSTRAINT c, ENGINE=InnoDB",
             "ALTER TABLE t ADD PARTITION (PARTITION p9 VALUES LESS THAN (9))",
             "ALTER EVENT e RENAME TO t",
             "RENAME USER a TO t",

@@ -1,7 +1,7 @@
 //! Row events: the images of rows, as octets, into the slots of a batch.
 
 use super::table_map::Wire;
-use super::{Reader, decimal, json, kind};
+use super::{Reader, decimal, json, kind, pass};
 use crate::codec::{Civil, Codec, Fault, Scratch, clock};
 use tidelock_model::{Decimal, ImageWriter, Time, Timestamp, Value};
 
@@ -62,9 +62,9 @@ pub(crate) fn bit(bits: &[u8], i: usize) -> bool {
     bits.get(i / 8).is_some_and(|b| b >> (i % 8) & 1 == 1)
 }
 
-/// Reads one image from the front of `rows`, a slot for each column.
+/// Reads one image from the front of `rows`: a slot for each column that has a codec; the others are passed over.
 pub(crate) fn image(
-    columns: &[(Wire, Codec)],
+    columns: &[(Wire, Option<Codec>)],
     present: &[u8],
     rows: &mut Reader<'_>,
     scratch: &mut Scratch,
@@ -75,15 +75,18 @@ pub(crate) fn image(
     let mut place = 0;
     for (i, (wire, codec)) in columns.iter().enumerate() {
         if !bit(present, i) {
-            out.not_sent();
+            if codec.is_some() {
+                out.not_sent();
+            }
             continue;
         }
         let null = bit(nulls, place);
         place += 1;
-        if null {
-            out.value(&Value::Null);
-        } else {
-            value(*wire, codec, rows, scratch, out).map_err(|f| (i, f))?;
+        match codec {
+            Some(_) if null => out.value(&Value::Null),
+            Some(codec) => value(*wire, codec, rows, scratch, out).map_err(|f| (i, f))?,
+            None if null => {}
+            None => pass::pass(*wire, rows).map_err(|f| (i, f))?,
         }
     }
     Ok(())

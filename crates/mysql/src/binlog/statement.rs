@@ -1,5 +1,8 @@
 //! What a statement in the log means for the stream, told from its first words and the names in it.
 
+use crate::charset::Charset;
+use std::borrow::Cow;
+
 /// The meaning of a statement.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Meaning {
@@ -25,7 +28,18 @@ pub(crate) enum Meaning {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Statement {
     pub meaning: Meaning,
+    pub doubt: Doubt,
     pub(super) words: Vec<Word>,
+}
+
+/// What of a statement is lost, because it stands in a character set that is not read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Doubt {
+    None,
+    /// Names that are not ASCII.
+    Names,
+    /// Where its words begin and end.
+    Words,
 }
 
 /// A word, a dot, or a name without its quotes.
@@ -42,12 +56,45 @@ impl Word {
     }
 }
 
+/// What ALTER TABLE adds and drops besides columns.
+pub(super) const NO_COLUMN: [&str; 13] = [
+    "INDEX",
+    "KEY",
+    "UNIQUE",
+    "FULLTEXT",
+    "SPATIAL",
+    "PRIMARY",
+    "FOREIGN",
+    "CONSTRAINT",
+    "CHECK",
+    "DEFAULT",
+    "PARTITION",
+    "PERIOD",
+    "SYSTEM",
+];
+
 /// Words that are looked at; the rest of a long statement holds values.
 const WORDS: usize = 4_000;
 
 impl Statement {
-    pub fn parse(text: &[u8]) -> Statement {
-        let words = words(&String::from_utf8_lossy(text));
+    /// `collation`: the number of the one that the client spoke in.
+    pub fn parse(text: &[u8], collation: u16) -> Statement {
+        let mut scratch = String::new();
+        let (text, doubt) = match Charset::of_client(collation) {
+            _ if text.is_ascii() => (String::from_utf8_lossy(text), Doubt::None),
+            Some(charset) => match charset.decode(text, &mut scratch) {
+                Ok(text) => (Cow::Borrowed(text), Doubt::None),
+                Err(_) => (String::from_utf8_lossy(text), Doubt::Names),
+            },
+            None => (String::from_utf8_lossy(text), Doubt::Words),
+        };
+        let mut words = words(&text);
+        // `SET STATEMENT … FOR TRUNCATE TABLE t`, of MariaDB and Percona Server.
+        if matches!(&words[..], [set, statement, ..] if set.is("SET") && statement.is("STATEMENT"))
+            && let Some(place) = words.iter().position(|w| w.is("FOR"))
+        {
+            words.drain(..=place);
+        }
         let word = |i: usize| words.get(i).map_or(String::new(), |w| w.text.to_ascii_uppercase());
         let meaning = match (word(0).as_str(), word(1).as_str()) {
             ("BEGIN", _) | ("START", "TRANSACTION") => Meaning::Begin,
@@ -59,21 +106,33 @@ impl Statement {
             ("XA", _) => Meaning::XaDecision,
             ("TRUNCATE", _) => Meaning::Truncate,
             ("ALTER" | "DROP" | "RENAME" | "CREATE", _) => Meaning::Ddl,
-            ("INSERT" | "UPDATE" | "DELETE" | "REPLACE" | "LOAD" | "WITH", _) => Meaning::Rows,
+            // A SELECT is there for what its functions write.
+            ("INSERT" | "UPDATE" | "DELETE" | "REPLACE" | "LOAD" | "WITH" | "SELECT", _) => Meaning::Rows,
             _ => Meaning::Other,
         };
-        Statement { meaning, words }
+        Statement { meaning, doubt, words }
     }
 
     /// Whether it speaks of a table; `default` is the schema that names without one are in.
     pub fn names(&self, schema: &str, table: &str, default: &[u8], fold: bool) -> bool {
         let same = |a: &str, b: &str| if fold { a.eq_ignore_ascii_case(b) } else { a == b };
         self.words.iter().enumerate().any(|(i, word)| {
+            // A schema, or a table in front of its column.
+            if self.words.get(i + 1).is_some_and(|w| w.is(".")) {
+                return false;
+            }
             let qualified = i >= 2 && self.words[i - 1].is(".");
             let place =
                 if qualified { same(&self.words[i - 2].text, schema) } else { default == schema.as_bytes() };
             place && same(&word.text, table)
         })
+    }
+
+    /// Whether it runs functions that may write, in this schema.
+    pub fn calls_into(&self, schema: &str, default: &[u8], fold: bool) -> bool {
+        let same = |a: &str| if fold { a.eq_ignore_ascii_case(schema) } else { a == schema };
+        let named = || self.words.windows(2).any(|w| same(&w[0].text) && w[1].is("."));
+        self.words.first().is_some_and(|w| w.is("SELECT")) && (default == schema.as_bytes() || named())
     }
 
     /// Whether columns may have another meaning after it while the row looks the same in the log: also by two statements, of which
@@ -91,23 +150,8 @@ impl Statement {
 
     /// `ADD` or `DROP` of anything but an index, a constraint, a default or a partition.
     fn columns_come_or_go(&self) -> bool {
-        const OTHERS: [&str; 13] = [
-            "INDEX",
-            "KEY",
-            "UNIQUE",
-            "FULLTEXT",
-            "SPATIAL",
-            "PRIMARY",
-            "FOREIGN",
-            "CONSTRAINT",
-            "CHECK",
-            "DEFAULT",
-            "PARTITION",
-            "PERIOD",
-            "SYSTEM",
-        ];
         let of_table = self.words.first().is_some_and(|w| w.is("ALTER"));
-        let column = |w: &Word| !OTHERS.iter().any(|o| w.is(o));
+        let column = |w: &Word| !NO_COLUMN.iter().any(|o| w.is(o));
         of_table && self.words.windows(2).any(|w| (w[0].is("ADD") || w[0].is("DROP")) && column(&w[1]))
     }
 }
@@ -172,7 +216,7 @@ mod tests {
     use super::*;
 
     fn meaning(text: &str) -> Meaning {
-        Statement::parse(text.as_bytes()).meaning
+        Statement::parse(text.as_bytes(), 255).meaning
     }
 
     #[test]
@@ -183,6 +227,25 @@ mod tests {
         assert_eq!(meaning("XA START X'61',X'',1"), Meaning::XaBounds);
         assert_eq!(meaning("/*!40000 ALTER TABLE `t` DISABLE KEYS */"), Meaning::Ddl);
         assert_eq!(meaning("FLUSH TABLES"), Meaning::Other);
+        assert_eq!(meaning("SET STATEMENT sql_mode='FOR' FOR truncate t"), Meaning::Truncate);
+        assert_eq!(meaning("SELECT `shop`.`f`()"), Meaning::Rows);
+    }
+
+    #[test]
+    fn a_statement_is_read_in_the_character_set_of_its_client() {
+        const LATIN1: u16 = 8;
+        const SJIS: u16 = 13;
+        const CP1251: u16 = 51;
+        let names = |text: &[u8], collation| {
+            let statement = Statement::parse(text, collation);
+            (statement.names("shop", "Zähler", b"shop", false), statement.doubt)
+        };
+        assert_eq!(names(b"TRUNCATE Z\xe4hler", LATIN1), (true, Doubt::None));
+        assert_eq!(names("TRUNCATE Zähler".as_bytes(), 255), (true, Doubt::None));
+        assert_eq!(names("TRUNCATE Zähler".as_bytes(), LATIN1), (false, Doubt::None));
+        assert_eq!(names(b"TRUNCATE Z\xe4hler", CP1251), (false, Doubt::Names));
+        assert_eq!(names(b"TRUNCATE \x95\x5c", SJIS), (false, Doubt::Words));
+        assert_eq!(names(b"TRUNCATE t", SJIS), (false, Doubt::None));
     }
 
     #[test]
@@ -203,18 +266,19 @@ mod tests {
             ("CREATE UNIQUE INDEX i ON t (c)", false),
             ("DROP INDEX i ON t", false),
         ] {
-            assert_eq!(Statement::parse(text.as_bytes()).changes_meaning(), changes, "{text}");
+            assert_eq!(Statement::parse(text.as_bytes(), 255).changes_meaning(), changes, "{text}");
         }
     }
 
     #[test]
     fn a_table_is_named_with_and_without_its_schema() {
         let names = |text: &str, default: &[u8]| {
-            Statement::parse(text.as_bytes()).names("shop", "my`t", default, false)
+            Statement::parse(text.as_bytes(), 255).names("shop", "my`t", default, false)
         };
         assert!(names("TRUNCATE TABLE `my``t`", b"shop"));
         assert!(names("TRUNCATE `shop`.`my``t`", b"other"));
         assert!(!names("TRUNCATE `my``t`", b"other"));
+        assert!(!names("DELETE FROM `my``t`.log", b"shop"));
         assert!(!names("INSERT INTO x VALUES ('`my``t`')", b"shop"));
     }
 }

@@ -16,3 +16,9 @@ pub fn endpoint(url: &str) -> Arc<dyn Endpoint> {
     let config = EndpointConfig { name: "shop".into(), url: url.into(), tls: TlsOptions::default() };
     tidelock_mysql::open(config).unwrap()
 }
+
+/// The url of another user, with the password `a-long-Secret-7`.
+pub fn as_user(url: &str, user: &str) -> String {
+    let (_, host) = url.split_once('@').unwrap();
+    format!("mysql://{user}:a-long-Secret-7@{host}")
+}

@@ -31,7 +31,8 @@ async fn without_the_right_to_hold_commits_back_nothing_is_lost_and_nothing_wron
             let Some(db) = database(kind, "rights").await else { continue };
             db.execute("CREATE TABLE t (id int primary key); INSERT INTO t VALUES (1), (2)").await.unwrap();
             let name = &db.name;
-            let monitor = if kind.is_mariadb() { "BINLOG MONITOR" } else { "REPLICATION CLIENT" };
+            let monitor =
+                if kind.is_mariadb() { "BINLOG MONITOR, SLAVE MONITOR" } else { "REPLICATION CLIENT" };
             let mut grants = vec![
                 format!("SELECT{} ON {name}.*", if lock { ", LOCK TABLES" } else { "" }),
                 format!("REPLICATION SLAVE, {monitor} ON *.*"),

@@ -7,6 +7,7 @@ mod command_line;
 mod configuration;
 mod first_copy;
 mod following;
+mod generated;
 mod hazards;
 mod naming;
 mod parts;
