@@ -1,4 +1,4 @@
-use crate::world::World;
+use crate::world::{World, until_true};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_column_that_is_added_is_captured_with_nothing_lost_in_between() {
@@ -41,12 +41,8 @@ async fn a_table_that_is_renamed_is_not_told_under_its_old_name() {
     let mut follower = world.follow(&["t", "s"]).await;
     let db = world.writer();
     db.execute_batch("ALTER TABLE t RENAME TO other").unwrap();
-    let stray = "SELECT count(*) FROM sqlite_schema WHERE type = 'trigger' AND tbl_name = 'other'";
-    let begun = std::time::Instant::now();
-    while db.query_row(stray, [], |r| r.get::<_, i64>(0)).unwrap() > 0 {
-        assert!(begun.elapsed().as_secs() < 20, "the triggers stay");
-        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-    }
+    let none = "SELECT count(*) = 0 FROM sqlite_schema WHERE type = 'trigger' AND tbl_name = 'other'";
+    until_true(&db, "the triggers are removed", none).await;
     db.execute_batch("INSERT INTO other VALUES (1); INSERT INTO s VALUES (2)").unwrap();
     assert_eq!(follower.changes(1).await, ["I s: Int(2)"]);
 }
@@ -59,12 +55,8 @@ async fn a_new_index_and_a_vacuum_disturb_nothing() {
     db.execute_batch("CREATE UNIQUE INDEX i ON t (n); VACUUM; INSERT INTO t VALUES ('b', 2)").unwrap();
     assert_eq!(follower.changes(1).await, ["I t: Text(\"b\"), Int(2)"]);
     // Once the triggers were remade they watch the new index.
-    let sql = "SELECT count(*) FROM sqlite_schema WHERE type = 'trigger' AND sql LIKE '%NEW.\"n\")%'";
-    let begun = std::time::Instant::now();
-    while db.query_row(sql, [], |r| r.get::<_, i64>(0)).unwrap() == 0 {
-        assert!(begun.elapsed().as_secs() < 20, "the triggers stay as they were");
-        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-    }
+    let sql = "SELECT count(*) > 0 FROM sqlite_schema WHERE type = 'trigger' AND sql LIKE '%NEW.\"n\")%'";
+    until_true(&db, "the triggers are made anew", sql).await;
     db.execute_batch("REPLACE INTO t VALUES ('c', 2)").unwrap();
     assert_eq!(follower.changes(2).await, ["D t: Text(\"b\"), Int(2)", "I t: Text(\"c\"), Int(2)"]);
 }
