@@ -101,3 +101,6 @@ pub fn backoff(judgement: Judgement, attempt: u32) -> Duration {
 
 /// What every function of this crate answers.
 pub type Result<T> = std::result::Result<T, SyncError>;
+
+#[cfg(test)]
+mod tests;

@@ -377,3 +377,6 @@ fn two_way(
     }
     TwoWay { version, source_first: policy.priority.first().is_none_or(|first| first == source) }
 }
+
+#[cfg(test)]
+mod tests;

@@ -15,7 +15,9 @@
 //! ```
 //!
 //! * [`Kind`]: which servers there are.
-//! * [`server()`], [`private_server()`], [`Server`], [`Database`], [`Session`]: what tests use.
+//! * [`server()`], [`database()`], [`private_server()`], [`Server`], [`Database`], [`Session`]: what tests use.
+//! * [`until()`], [`within()`], [`Way`], [`spawn_guarded()`]: waiting for a condition, a way to a server that can be shut, a process that does not
+//!   outlive the test's.
 //! * [`lab`]: gets, starts and stops the servers (`cargo x lab`), and starts private ones with other settings.
 //!
 //! What needs the product's own crates (the conformance suite, [`tail`]) is behind the default feature `conformance`, which `xtask`
@@ -33,8 +35,13 @@ mod server;
 mod session;
 #[cfg(feature = "conformance")]
 pub mod tail;
+mod until;
+mod way;
 
 pub use database::Database;
 pub use kind::{Family, Kind};
-pub use server::{Server, private_server, server};
+pub use lab::spawn_guarded;
+pub use server::{Server, database, private_server, server};
 pub use session::{Row, Session};
+pub use until::{until, within};
+pub use way::Way;

@@ -71,6 +71,11 @@ pub fn server(kind: Kind) -> Option<&'static Server> {
     found.as_ref()
 }
 
+/// A fresh database of a kind; `None` and panics as for [`server()`].
+pub async fn database(kind: Kind, test: &str) -> Option<Database> {
+    Some(server(kind)?.fresh_database(test).await)
+}
+
 /// A server of one test's own, started with these options: to be stopped under the product's feet, or to have the settings that
 /// the product must refuse. `None` and panics as for [`server()`].
 pub async fn private_server(kind: Kind, options: Options) -> Option<Private> {

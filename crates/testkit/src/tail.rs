@@ -1,9 +1,9 @@
-//! Looking at what an engine hands out, as text that a test can compare.
+//! Looking at what an engine hands out, as text that a test can compare; and images to hand to it.
 
 use std::sync::Arc;
 use std::time::Duration;
 use tidelock_endpoint::{Ask, CaptureKind, ChangeStream, Endpoint, Prepared, Role, Source};
-use tidelock_model::{Batch, Image, Operation, Record, Rows, Slot, Table, TableName, Value};
+use tidelock_model::{Batch, Image, ImageWriter, Operation, Record, Rows, Slot, Table, TableName, Value};
 
 const OWN: &str = "the engine under test";
 
@@ -134,6 +134,19 @@ pub fn text(value: &Value<'_>) -> String {
         Value::Bits(b) => b.to_text(),
         other => format!("{other:?}"),
     }
+}
+
+/// An image of these slots.
+pub fn image(slots: &[Slot<'_>]) -> Vec<u8> {
+    let mut out = Vec::new();
+    let mut writer = ImageWriter::new(&mut out);
+    slots.iter().for_each(|s| writer.slot(s));
+    out
+}
+
+/// An image of a whole row.
+pub fn whole(values: &[Value<'_>]) -> Vec<u8> {
+    image(&values.iter().map(|v| Slot::Value(*v)).collect::<Vec<_>>())
 }
 
 /// All rows of a table through a snapshot, in chunks of `rows`.

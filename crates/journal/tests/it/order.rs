@@ -83,7 +83,14 @@ async fn an_appender_waits_when_the_disk_does_not_keep_up() {
         }
     });
     crate::support::until("the queue fills", || journal.status().queued > 16 << 10).await;
-    tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    // Nobody writes now: it comes no further once it has had so many turns without a step.
+    let (mut reached, mut turns) = (journal.tail().sequence, 0);
+    while turns < 1000 {
+        tokio::task::yield_now().await;
+        let now = journal.tail().sequence;
+        turns = if now == reached { turns + 1 } else { 0 };
+        reached = now;
+    }
     assert!(journal.status().queued <= 64 << 10, "bounded: {:?}", journal.status());
     assert!(journal.tail().sequence < 100);
     blocker.execute_batch("ROLLBACK").unwrap();

@@ -3,18 +3,8 @@
 use crate::common::*;
 use std::sync::Arc;
 use tidelock_endpoint::{Checkpoint, Delta, ErrorKind, Target, Update};
-use tidelock_model::{DateTime, Decimal, Image, ImageWriter, Slot, Table, Value};
-
-fn image(slots: &[Slot<'_>]) -> Vec<u8> {
-    let mut out = Vec::new();
-    let mut writer = ImageWriter::new(&mut out);
-    slots.iter().for_each(|s| writer.slot(s));
-    out
-}
-
-fn whole(values: &[Value<'_>]) -> Vec<u8> {
-    image(&values.iter().map(|v| Slot::Value(*v)).collect::<Vec<_>>())
-}
+use tidelock_model::{DateTime, Decimal, Image, Slot, Table, Value};
+use tidelock_testkit::Way;
 
 async fn target(url: &str) -> Box<dyn Target> {
     let mut target = endpoint(url).target("job").await.unwrap();
@@ -127,16 +117,17 @@ async fn a_small_transaction_takes_two_round_trips() {
         let Some(db) = database(kind, "trips").await else { continue };
         db.execute("CREATE TABLE t (id int primary key)").await.unwrap();
         let table = table(&*endpoint(&db.url), "t").await;
-        let mut target = target(&db.url).await;
+        let way = Way::to(&db.url);
+        let mut target = target(&way.through(&db.url)).await;
         upsert(&mut *target, &table, &[Value::Int(1)]).await.unwrap();
         commit(&mut *target).await;
-        // Whole scripts are what the server is asked: one for the rows, one for the checkpoint.
-        let again = std::time::Instant::now();
+        let before = way.trips();
         for id in 2..102 {
             upsert(&mut *target, &table, &[Value::Int(id)]).await.unwrap();
             commit(&mut *target).await;
         }
-        println!("{kind}: 100 transactions in {:?}", again.elapsed());
+        // Whole scripts are what the server is asked: one for the rows, one for the checkpoint.
+        assert_eq!(way.trips() - before, 200, "{kind}");
         assert_eq!(db.value("SELECT count(*) FROM t").await.unwrap().as_deref(), Some("101"), "{kind}");
     }
 }

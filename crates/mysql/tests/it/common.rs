@@ -2,15 +2,13 @@
 
 use std::sync::Arc;
 use tidelock_endpoint::{Endpoint, EndpointConfig, TlsOptions};
-pub use tidelock_testkit::tail::{Tail, names, shown, snapshot_rows, table, tables, text, told};
-use tidelock_testkit::{Database, Kind, server};
+use tidelock_testkit::Kind;
+pub use tidelock_testkit::tail::{
+    Tail, image, names, shown, snapshot_rows, table, tables, text, told, whole,
+};
+pub use tidelock_testkit::{database, within};
 
 pub const KINDS: [Kind; 2] = [Kind::Mariadb1011, Kind::Mysql97];
-
-/// A fresh database of a kind, where there is a server.
-pub async fn database(kind: Kind, test: &str) -> Option<Database> {
-    Some(server(kind)?.fresh_database(test).await)
-}
 
 pub fn endpoint(url: &str) -> Arc<dyn Endpoint> {
     let config = EndpointConfig { name: "shop".into(), url: url.into(), tls: TlsOptions::default() };

@@ -1,5 +1,5 @@
 //! The engine against real servers: MariaDB 10.11 and MySQL 9.7.
-#![allow(clippy::unwrap_used, missing_docs)]
+#![allow(clippy::unwrap_used)]
 
 mod apply;
 mod binlog;

@@ -1,7 +1,7 @@
 //! A table or a publication that is altered between two looks at it, and values that one column holds and another does not.
 
 use crate::common::*;
-use crate::writing::{checkpoint, target, whole};
+use crate::writing::{checkpoint, target};
 use std::time::Duration;
 use tidelock_endpoint::{CaptureKind, ChangeStream, Delta, EndpointError, ErrorKind};
 use tidelock_model::{Date, Image, Value};

@@ -2,15 +2,11 @@
 
 use std::sync::Arc;
 use tidelock_endpoint::{Endpoint, EndpointConfig, TlsOptions};
-pub use tidelock_testkit::tail::{Tail, names, snapshot_rows, table, told};
-use tidelock_testkit::{Database, Kind, server};
+pub use tidelock_testkit::database;
+pub use tidelock_testkit::tail::{Tail, image, names, snapshot_rows, table, told, whole};
+use tidelock_testkit::{Database, Kind};
 
 pub const KINDS: [Kind; 2] = [Kind::Postgres15, Kind::Postgres18];
-
-/// A fresh database of a kind, where there is a server.
-pub async fn database(kind: Kind, test: &str) -> Option<Database> {
-    Some(server(kind)?.fresh_database(test).await)
-}
 
 pub fn endpoint(url: &str) -> Arc<dyn Endpoint> {
     let config = EndpointConfig { name: "shop".into(), url: url.into(), tls: TlsOptions::default() };

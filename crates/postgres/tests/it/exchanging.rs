@@ -1,7 +1,7 @@
 //! Rows that pass unique values to each other, more of them than are held at a time.
 
 use crate::common::*;
-use crate::writing::{checkpoint, target, whole};
+use crate::writing::{checkpoint, target};
 use tidelock_endpoint::{Delta, Update};
 use tidelock_model::{Image, Value};
 

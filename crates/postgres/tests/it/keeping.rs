@@ -1,7 +1,7 @@
 //! What must never happen in silence: rows that a policy hides, columns and rows of the target that go along, changes that are not told.
 
 use crate::common::*;
-use crate::writing::{checkpoint, target, whole};
+use crate::writing::{checkpoint, target};
 use std::sync::Arc;
 use tidelock_endpoint::{CaptureKind, Delta, ErrorKind, Result, Target, WriteMode};
 use tidelock_model::{Image, RowsWriter, Table, TableName, Value};

@@ -1,5 +1,5 @@
 //! The engine against real servers: PostgreSQL 15 and 18.
-#![allow(clippy::unwrap_used, missing_docs)]
+#![allow(clippy::unwrap_used)]
 
 mod altered;
 mod common;

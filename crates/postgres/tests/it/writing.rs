@@ -3,18 +3,7 @@
 use crate::common::*;
 use std::sync::Arc;
 use tidelock_endpoint::{Checkpoint, Delta, ErrorKind, Target, Update, WriteMode};
-use tidelock_model::{Decimal, Image, ImageWriter, RowsWriter, Slot, Table, Value};
-
-fn image(slots: &[Slot<'_>]) -> Vec<u8> {
-    let mut out = Vec::new();
-    let mut writer = ImageWriter::new(&mut out);
-    slots.iter().for_each(|s| writer.slot(s));
-    out
-}
-
-pub fn whole(values: &[Value<'_>]) -> Vec<u8> {
-    image(&values.iter().map(|v| Slot::Value(*v)).collect::<Vec<_>>())
-}
+use tidelock_model::{Decimal, Image, RowsWriter, Slot, Table, Value};
 
 pub async fn target(url: &str) -> Box<dyn Target> {
     let mut target = endpoint(url).target("job").await.unwrap();

@@ -1,9 +1,8 @@
 //! Triggers of the users that write the followed table too. SQLite fires what was made last first, and TEMP triggers before all others.
 
-use crate::world::World;
+use crate::world::{World, until_true};
 use rusqlite::Connection;
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
 
 /// Rows by their first column, as a target has them after these changes.
 fn follow_up(rows: &mut BTreeMap<String, String>, seen: &[String]) {
@@ -164,11 +163,7 @@ async fn what_a_foreign_key_changes_in_the_updated_row_itself_is_told() {
 async fn until_ours_are_later(db: &Connection) {
     let sql = "SELECT (SELECT min(rowid) FROM sqlite_schema WHERE type = 'trigger' AND name GLOB 'tidelock_*') > \
                (SELECT max(rowid) FROM sqlite_schema WHERE type = 'trigger' AND name NOT GLOB 'tidelock_*')";
-    let begun = Instant::now();
-    while !db.query_row(sql, [], |r| r.get::<_, bool>(0)).unwrap() {
-        assert!(begun.elapsed() < Duration::from_secs(20), "our triggers stay behind");
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    until_true(db, "our triggers are the later ones", sql).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

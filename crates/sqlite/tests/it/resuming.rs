@@ -1,7 +1,7 @@
-use crate::world::{Follower, World};
-use std::time::{Duration, Instant};
+use crate::world::{Follower, World, until_true};
 use tidelock_endpoint::ErrorKind;
 use tidelock_model::Position;
+use tidelock_testkit::until;
 
 const T: &str = "CREATE TABLE t (id INTEGER PRIMARY KEY)";
 
@@ -17,11 +17,7 @@ async fn what_is_durable_is_forgotten_and_the_rest_comes_again() {
     }
     let durable = follower.commits[3].clone();
     follower.stream.acknowledge(&durable).await.unwrap();
-    let begun = Instant::now();
-    while db.query_row("SELECT count(*) FROM tidelock_change", [], |r| r.get::<_, i64>(0)).unwrap() > 3 {
-        assert!(begun.elapsed() < Duration::from_secs(20), "nothing was forgotten");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    until_true(&db, "what is durable is forgotten", "SELECT count(*) <= 3 FROM tidelock_change").await;
     let Follower { source, .. } = follower;
     let mut again = Follower::of(source, &["t"], &durable, &prepared).await.unwrap();
     assert_eq!(again.changes(2).await, ["I t: Int(5)", "I t: Int(6)"]);
@@ -49,11 +45,7 @@ async fn a_file_that_was_replaced_by_an_older_copy_is_a_lost_position() {
     drop((db, follower));
     // Written over the file in place: the same inode, another history.
     let bytes = std::fs::read(&copy).unwrap();
-    let begun = Instant::now();
-    while world.path.with_extension("db-wal").exists() {
-        assert!(begun.elapsed() < Duration::from_secs(20), "sessions stay open");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    until("all sessions are closed", async || !world.path.with_extension("db-wal").exists()).await;
     std::fs::write(&world.path, bytes).unwrap();
     let (source, _) = world.captured(&["t"]).await;
     let shorter = Follower::of(source, &["t"], &last, &prepared).await.err().unwrap();
@@ -103,11 +95,7 @@ async fn what_another_capture_forgets_before_it_was_read_here_is_a_lost_position
     db.execute_batch(&format!("INSERT INTO t VALUES {rows}")).unwrap();
     fast.changes(20).await;
     fast.stream.acknowledge(fast.commits.last().unwrap()).await.unwrap();
-    let begun = Instant::now();
-    while db.query_row("SELECT count(*) FROM tidelock_change", [], |r| r.get::<_, i64>(0)).unwrap() > 1 {
-        assert!(begun.elapsed() < Duration::from_secs(20), "nothing was forgotten");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    until_true(&db, "what is durable is forgotten", "SELECT count(*) <= 1 FROM tidelock_change").await;
     let error = loop {
         match slow.step().await {
             Ok(()) => {

@@ -8,6 +8,7 @@ use tidelock_endpoint::{
     Ask, CaptureKind, ChangeStream, Endpoint, EndpointConfig, Prepared, Result, Role, Source, TlsOptions,
 };
 use tidelock_model::{Image, Operation, Position, Record, Rows, Slot, Table, TableName};
+use tidelock_testkit::until;
 
 pub struct World {
     _folder: tempfile::TempDir,
@@ -80,6 +81,11 @@ impl World {
 pub fn endpoint(path: &std::path::Path) -> Arc<dyn Endpoint> {
     let url = format!("sqlite:{}", path.display());
     tidelock_sqlite::open(EndpointConfig { name: "till".into(), url, tls: TlsOptions::default() }).unwrap()
+}
+
+/// Until a query gives true.
+pub async fn until_true(db: &Connection, what: &str, sql: &str) {
+    until(what, async || db.query_row(sql, [], |r| r.get::<_, bool>(0)).unwrap()).await;
 }
 
 pub fn names(tables: &[&str]) -> Vec<TableName> {

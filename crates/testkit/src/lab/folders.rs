@@ -3,7 +3,7 @@
 //! ```text
 //! target/lab/            env, state.json, lock: always here, so that tests find a running lab
 //!   servers/KIND/        a fetched server           templates/KIND/   its initialised data folder
-//!   run/KIND-PORT/       one running server's data  tls/              one authority for all of them
+//!   run/PORT/            one running server's data  tls/              one authority for all of them
 //! ```
 //!
 //! PostgreSQL and MariaDB refuse to run as root, so root's lab runs them as `nobody`, who must be able to walk to their
@@ -11,7 +11,8 @@
 //! temporary folder.
 
 use std::fs;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt, chown};
+use std::io::Write;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
@@ -109,6 +110,16 @@ pub(crate) fn make(folder: &Path, mode: u32) -> Result<()> {
         fs::set_permissions(folder, fs::Permissions::from_mode(mode)).with_context(doing)?;
     }
     Ok(())
+}
+
+/// Writes a file that only its owner may read.
+pub(crate) fn write_secret(path: &Path, text: &str) -> Result<()> {
+    let doing = || format!("writing {}", path.display());
+    let open = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path);
+    let mut file = open.with_context(doing)?;
+    // One that was there keeps its permissions otherwise.
+    file.set_permissions(fs::Permissions::from_mode(0o600)).with_context(doing)?;
+    file.write_all(text.as_bytes()).with_context(doing)
 }
 
 /// Whether every folder down to `folder` lets others through.

@@ -38,6 +38,7 @@ use state::{Entry, Origin, State};
 
 pub use engines::Options;
 pub use private::{Private, start};
+pub use process::spawn_guarded;
 pub(crate) use state::read_env;
 pub use state::{CA_VARIABLE, env_file, variables};
 

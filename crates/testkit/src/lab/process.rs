@@ -10,7 +10,7 @@
 use std::fs;
 use std::io;
 use std::os::unix::process::CommandExt;
-use std::process::{Child, Command};
+use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, OnceLock, mpsc};
 use std::time::{Duration, Instant};
 
@@ -100,6 +100,24 @@ pub(crate) fn spawn(mut command: Command) -> io::Result<Child> {
     let gone = || io::Error::other("the thread that starts servers is gone");
     keeper.lock().map_err(|_| gone())?.send((command, send)).map_err(|_| gone())?;
     answer.recv().map_err(|_| gone())?
+}
+
+/// Starts a command whose process the kernel kills when this one ends, however it ends. Its standard output is a pipe; `command` says the rest:
+/// program, arguments, folder and what it adds to or takes from the environment.
+pub fn spawn_guarded(command: &Command, error: Stdio) -> io::Result<Child> {
+    let mut guarded = Command::new("setpriv");
+    guarded.args(["--pdeathsig=KILL", "--"]).arg(command.get_program()).args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => guarded.env(name, value),
+            None => guarded.env_remove(name),
+        };
+    }
+    if let Some(folder) = command.get_current_dir() {
+        guarded.current_dir(folder);
+    }
+    guarded.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(error);
+    spawn(guarded)
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Run folders: `run/KIND-PORT/` holds one running server's data, log and certificate, and goes with it.
+//! Run folders: `run/PORT/` holds one running server's data, log and certificate, and goes with it.
 //!
 //! `process.json` in it says which process launched the server, which process the server is, and its [`Fate`]. That is enough
 //! for the next command to clear away what a crash left, and nothing else:

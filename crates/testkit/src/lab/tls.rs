@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose};
 
-use super::folders::Folders;
+use super::folders::{Folders, write_secret};
 
 /// The file that a client gives as its root certificate.
 pub(crate) fn authority_file(folders: &Folders) -> PathBuf {
@@ -22,7 +22,7 @@ pub(crate) fn prepare(folders: &Folders) -> Result<()> {
     }
     let (authority, certificate, key) = issue().context("making the lab's certificates")?;
     write(&folders.tls().join("server.pem"), &certificate)?;
-    write(&folders.tls().join("server.key"), &key)?;
+    write_secret(&folders.tls().join("server.key"), &key)?;
     // Last: where this file is, the others are.
     write(&authority_file(folders), &authority)
 }

@@ -5,3 +5,4 @@
 mod databases;
 mod private;
 mod settings;
+mod ways;

@@ -5,9 +5,9 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use tidelock_testkit::lab::{self, Options};
-use tidelock_testkit::{Kind, Session, private_server};
+use tidelock_testkit::{Kind, Session, private_server, spawn_guarded};
 
-/// Set for the process that [`a_private_server_ends_with_the_process_that_started_it`] starts and kills.
+/// Set for the process that [`said_and_aborted`] starts.
 const CHILD: &str = "TIDELOCK_TESTKIT_CHILD";
 
 #[tokio::test]
@@ -58,6 +58,21 @@ fn blocking_refused(url: &str) -> bool {
     std::net::TcpStream::connect((url.host_str().unwrap(), url.port().unwrap())).is_err()
 }
 
+/// What this binary's test `name` says as a process of its own, which ends with `abort`.
+fn said_and_aborted(name: &str) -> Vec<String> {
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", name, "--nocapture"])
+        .env(CHILD, "1")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let said = lines.map_while(Result::ok).collect();
+    assert!(!child.wait().unwrap().success());
+    said
+}
+
 #[test]
 fn a_private_server_ends_with_the_process_that_started_it() {
     let name = "private::a_private_server_ends_with_the_process_that_started_it";
@@ -70,22 +85,34 @@ fn a_private_server_ends_with_the_process_that_started_it() {
         // With `started` not dropped: a clean end would prove nothing.
         std::process::abort();
     }
-    let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", name, "--nocapture"])
-        .env(CHILD, "1")
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let said: Vec<String> = lines.map_while(Result::ok).collect();
-    assert!(!child.wait().unwrap().success());
+    let said = said_and_aborted(name);
     let Some(url) = said.iter().find_map(|line| line.strip_prefix("url ")) else {
         panic!("no private server was started: {said:?}");
     };
     let begun = std::time::Instant::now();
     while !blocking_refused(url) {
         assert!(begun.elapsed() < Duration::from_secs(20), "{url} still answers");
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn a_guarded_process_ends_with_the_process_that_started_it() {
+    if std::env::var_os(CHILD).is_some() {
+        let guarded = spawn_guarded(Command::new("sleep").arg("600"), Stdio::null());
+        println!("\npid {}", guarded.unwrap().id());
+        std::process::abort();
+    }
+    let said = said_and_aborted("private::a_guarded_process_ends_with_the_process_that_started_it");
+    let pid = said.iter().find_map(|line| line.strip_prefix("pid ")).expect("it was started");
+    // Who takes an orphan's end may be slow to do so.
+    let ended = || match std::fs::read_to_string(format!("/proc/{pid}/stat")) {
+        Ok(stat) => stat.contains(") Z "),
+        Err(_) => true,
+    };
+    let begun = std::time::Instant::now();
+    while !ended() {
+        assert!(begun.elapsed() < Duration::from_secs(20), "{pid} still runs");
         std::thread::yield_now();
     }
 }

@@ -219,7 +219,7 @@ async fn no_side_is_copied_before_both_are_captured() {
     there.execute("DELETE FROM items WHERE id < 10").await.unwrap();
     assert!(!service.told(phase("snapshot")));
     client.execute("COMMIT").await.unwrap();
-    let (code, told) = service.ended().await;
+    let (code, told) = service.ended();
     assert_eq!(code, 0, "{told}");
     equal(&here, &there).await;
 }
@@ -246,7 +246,7 @@ async fn deletes_during_the_copy(priority: &str, full: bool) {
     run_all(&here, &["UPDATE items SET version = 8 WHERE id = 50002", "DELETE FROM items WHERE id = 2"])
         .await;
     client.execute("COMMIT").await.unwrap();
-    let (code, told) = service.ended().await;
+    let (code, told) = service.ended();
     assert_eq!(code, 0, "{told}");
     equal(&here, &there).await;
     here.execute("UPDATE items SET version = 9 WHERE id = 50000").await.unwrap();

@@ -1,7 +1,7 @@
 //! What would lose rows in silence: each is refused with what to do, or ends equal.
 
 use crate::service::Service;
-use crate::support::{Place, Ran};
+use crate::support::Place;
 use rusqlite::Connection;
 use std::time::Duration;
 
@@ -49,16 +49,12 @@ fn rows(place: &Place, name: &str, table: &str) -> String {
     open(place, name).query_row(&sql, [], |r| r.get(0)).unwrap()
 }
 
-fn refused(ran: &Ran, code: &str) {
-    assert!(ran.code == 1 && ran.err.contains(code), "{code} is expected: {}", ran.transcript());
-}
-
 #[test]
 fn a_table_that_is_gone_at_the_target_is_not_made_again_empty() {
     let place = place(ONE_WAY);
     sql(&place, "crm", "DROP TABLE items");
     sql(&place, "shop", "INSERT INTO items VALUES (4, 'four', 1)");
-    refused(&place.run(&["sync"]), "TL-SYNC-TARGET-GONE");
+    place.run(&["sync"]).refused("TL-SYNC-TARGET-GONE");
     place.run(&["sync", "one-way", "--full", "--tables", "items"]).done();
     assert_eq!(rows(&place, "crm", "items"), rows(&place, "shop", "items"));
 }
@@ -97,7 +93,7 @@ fn a_table_made_anew_at_one_side_of_a_two_way_job_does_not_empty_the_other() {
         "BEGIN; CREATE TABLE new (id INTEGER PRIMARY KEY, name TEXT, version INTEGER); INSERT INTO new SELECT * FROM items; \
                          DROP TABLE items; ALTER TABLE new RENAME TO items; COMMIT",
     );
-    refused(&place.run(&["sync"]), "TL-SYNC-TWO-WAY-TRUNCATE");
+    place.run(&["sync"]).refused("TL-SYNC-TWO-WAY-TRUNCATE");
     assert_eq!(rows(&place, "crm", "items"), before);
     place.run(&["sync", "--full"]).done();
     assert_eq!((rows(&place, "crm", "items"), rows(&place, "shop", "items")), (before.clone(), before));
@@ -131,7 +127,7 @@ fn a_state_directory_from_a_backup_is_refused_until_everything_is_copied_anew() 
     copy(&backup, &state);
     for n in 8..14 {
         sql(&place, "shop", &format!("INSERT INTO items VALUES ({n}, 'newer', 1)"));
-        refused(&place.run(&["sync"]), "TL-SYNC-STATE-OLD");
+        place.run(&["sync"]).refused("TL-SYNC-STATE-OLD");
     }
     place.run(&["sync", "--full"]).done();
     assert_eq!(rows(&place, "crm", "items"), rows(&place, "shop", "items"));
@@ -209,7 +205,7 @@ fn a_full_copy_that_was_broken_off_is_not_taken_for_whole() {
     copying.wait().unwrap();
     lock.execute_batch("ROLLBACK").unwrap();
     for _ in 0..2 {
-        refused(&place.run(&["sync"]), "TL-SYNC-STATE-OLD");
+        place.run(&["sync"]).refused("TL-SYNC-STATE-OLD");
     }
     place.run(&["sync", "--full"]).done();
     place.run(&["sync"]).done();

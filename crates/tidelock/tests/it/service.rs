@@ -3,10 +3,14 @@
 use crate::support::Place;
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Read};
-use std::process::{Child, Stdio};
+use std::process::{Child, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
+use tidelock_testkit::spawn_guarded;
+
+/// For ending.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// One running `tidelock run --json`. Ends with the value, at the latest.
 pub struct Service {
@@ -24,8 +28,7 @@ impl Service {
 
     /// Starts another command that tells what it does in lines of JSON.
     pub fn begin(place: &Place, arguments: &[&str]) -> Service {
-        let mut command = place.command(arguments);
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut child = spawn_guarded(&place.command(arguments), Stdio::piped()).unwrap();
         let (told, complaint) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Mutex::new(String::new())));
         let (out, mut err) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
         let (lines, words) = (told.clone(), complaint.clone());
@@ -51,6 +54,11 @@ impl Service {
     /// Whether any line so far satisfies `which`.
     pub fn told(&self, which: impl Fn(&Value) -> bool) -> bool {
         self.told.lock().unwrap().iter().any(which)
+    }
+
+    /// What `look` sees in the first line so far that satisfies `which`.
+    pub fn find<T>(&self, which: impl Fn(&Value) -> bool, look: impl Fn(&Value) -> Option<T>) -> Option<T> {
+        self.told.lock().unwrap().iter().find(|e| which(e)).and_then(look)
     }
 
     /// How many lines so far satisfy `which`.
@@ -94,24 +102,29 @@ impl Service {
         self.must_run("about to be stopped");
         let asked = std::process::Command::new("kill").args(["-INT", &self.child.id().to_string()]).status();
         assert!(asked.unwrap().success());
-        let status = self.child.wait().unwrap();
+        let status = self.status();
         self.join();
         assert_eq!(status.code(), Some(0), "{}", self.last_words());
     }
 
     /// Waits until it ends by itself: its exit code, and what it complained of.
-    pub async fn ended(mut self) -> (i32, String) {
-        let began = Instant::now();
-        let status = loop {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                break status;
-            }
-            assert!(began.elapsed() < Duration::from_secs(60), "it does not end; {}", self.last_words());
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        };
+    pub fn ended(mut self) -> (i32, String) {
+        let status = self.status();
         self.join();
         let told = self.told.lock().unwrap().iter().map(|e| format!("{e}\n")).collect::<String>();
         (status.code().unwrap_or(-1), told + &self.complaint.lock().unwrap())
+    }
+
+    /// Waits for its end.
+    fn status(&mut self) -> ExitStatus {
+        let began = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status;
+            }
+            assert!(began.elapsed() < PATIENCE, "it does not end; {}", self.last_words());
+            std::thread::sleep(Duration::from_millis(10));
+        }
     }
 
     fn join(&mut self) {

@@ -62,3 +62,21 @@ pub async fn rows(db: &Database, sql: &str) -> Vec<Row> {
     }
     rows
 }
+
+/// Everything in a database that somebody made: tables, and what belongs to capture.
+pub async fn things(db: &Database) -> Vec<Row> {
+    let sql = match db.kind().family() {
+        Family::Sqlite => "SELECT type || ' ' || name FROM sqlite_schema ORDER BY 1",
+        Family::Mysql => {
+            "SELECT concat('table ', table_name) FROM information_schema.tables WHERE table_schema = database() \
+             UNION ALL SELECT concat('trigger ', trigger_name) FROM information_schema.triggers WHERE trigger_schema = database() ORDER BY 1"
+        }
+        Family::Postgres => {
+            "SELECT relkind::text || ' ' || relname FROM pg_class WHERE relnamespace NOT IN ('pg_catalog'::regnamespace, \
+             'information_schema'::regnamespace, 'pg_toast'::regnamespace) \
+             UNION ALL SELECT 'publication ' || pubname FROM pg_publication \
+             UNION ALL SELECT 'slot ' || slot_name FROM pg_replication_slots WHERE database = current_database() ORDER BY 1"
+        }
+    };
+    db.query(sql).await.unwrap()
+}

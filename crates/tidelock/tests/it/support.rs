@@ -77,4 +77,10 @@ impl Ran {
         assert_eq!(self.code, 0, "{}", self.transcript());
         self
     }
+
+    /// Panics unless the run ended with what a user has to mend, and told it by this code.
+    pub fn refused(self, code: &str) -> Ran {
+        assert!(self.code == 1 && self.err.contains(code), "{code} is expected: {}", self.transcript());
+        self
+    }
 }

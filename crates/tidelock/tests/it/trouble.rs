@@ -2,10 +2,9 @@
 
 use crate::service::Service;
 use crate::sides::{config, pair, rows, run_all};
-use crate::support::{Place, Ran};
-use std::net::{TcpListener, TcpStream};
+use crate::support::Place;
 use std::time::Duration;
-use tidelock_testkit::{Database, Kind, server};
+use tidelock_testkit::{Database, Family, Kind, Way, server};
 
 const LONG: Duration = Duration::from_secs(60);
 const JOB: &str = "{ source: here, target: there, tables: [items] }";
@@ -18,10 +17,6 @@ async fn copied(test: &str, from: Kind) -> Option<(Place, Database, Database)> {
     let place = Place::with_config(&config(&here, &there, JOB));
     place.run(&["sync"]).done();
     Some((place, here, there))
-}
-
-fn refused(ran: &Ran, code: &str) {
-    assert!(ran.code == 1 && ran.err.contains(code), "{code} is expected: {}", ran.transcript());
 }
 
 async fn equal(here: &Database, there: &Database) {
@@ -44,8 +39,8 @@ async fn a_slot_that_is_gone_is_told_until_all_is_copied_anew() {
     let slots = "FROM pg_replication_slots WHERE database = current_database()";
     here.execute(&format!("SELECT pg_drop_replication_slot(slot_name) {slots}")).await.unwrap();
     here.execute("INSERT INTO items VALUES (3, 'three')").await.unwrap();
-    refused(&place.run(&["sync"]), "TL-SYNC-CAPTURE-LOST");
-    refused(&place.run(&["sync"]), "TL-PG-SLOT-AHEAD");
+    place.run(&["sync"]).refused("TL-SYNC-CAPTURE-LOST");
+    place.run(&["sync"]).refused("TL-PG-SLOT-AHEAD");
     healed(&place, &here, &there).await;
 }
 
@@ -55,7 +50,7 @@ async fn a_publication_that_is_gone_is_told_until_all_is_copied_anew() {
     let name = here.value("SELECT pubname FROM pg_publication").await.unwrap().unwrap();
     here.execute(&format!("DROP PUBLICATION {name}")).await.unwrap();
     here.execute("INSERT INTO items VALUES (3, 'three')").await.unwrap();
-    refused(&place.run(&["sync"]), "TL-PG-PUBLICATION-GONE");
+    place.run(&["sync"]).refused("TL-PG-PUBLICATION-GONE");
     healed(&place, &here, &there).await;
 }
 
@@ -66,7 +61,7 @@ async fn another_table_of_the_same_name_is_not_followed_in_silence() {
     run_all(&here, &anew).await;
     here.execute("INSERT INTO items VALUES (7, 'seven')").await.unwrap();
     for _ in 0..2 {
-        refused(&place.run(&["sync"]), "TL-SYNC-NOT-CAPTURED");
+        place.run(&["sync"]).refused("TL-SYNC-NOT-CAPTURED");
     }
     there.execute("DELETE FROM items").await.unwrap();
     place.run(&["sync", "job", "--full", "--tables", "items"]).done();
@@ -74,7 +69,7 @@ async fn another_table_of_the_same_name_is_not_followed_in_silence() {
 
     here.execute("INSERT INTO items VALUES (8, 'never read')").await.unwrap();
     run_all(&here, &anew).await;
-    refused(&place.run(&["sync"]), "TL-PG-TABLE-GONE");
+    place.run(&["sync"]).refused("TL-PG-TABLE-GONE");
     there.execute("DELETE FROM items").await.unwrap();
     healed(&place, &here, &there).await;
 }
@@ -85,7 +80,7 @@ async fn a_table_that_is_renamed_while_it_is_followed_stops_the_job_and_status_s
     let mut service = Service::start(&place);
     service.wait("it follows", LONG, async |s| s.told(crate::service::phase("following"))).await;
     here.execute("ALTER TABLE items RENAME TO goods").await.unwrap();
-    let (code, complaint) = service.ended().await;
+    let (code, complaint) = service.ended();
     assert!(code == 1 && complaint.contains("TL-PG-NOT-PUBLISHED"), "exit code {code}: {complaint}");
     let ran = place.run(&["status"]).done();
     assert!(ran.out.contains("TL-PG-NOT-PUBLISHED"), "{}", ran.transcript());
@@ -111,7 +106,13 @@ async fn a_column_that_came(kind: Kind, remedy: &[&str]) {
     run_all(&here, &["UPDATE items SET name = 'changed' WHERE id = 1", "DELETE FROM items WHERE id = 2"])
         .await;
     run_all(&here, &["ALTER TABLE items ADD COLUMN more integer", "UPDATE items SET more = 5"]).await;
-    refused(&place.run(&["sync"]), "TL-");
+    place.run(&["sync"]).refused("TL-PLAN-COLUMN-MISSING");
+    there.execute("ALTER TABLE items ADD COLUMN more integer").await.unwrap();
+    let code = match kind.family() {
+        Family::Mysql => "TL-MY-SCHEMA-CHANGED",
+        _ => "TL-SYNC-SCHEMA-CHANGED",
+    };
+    place.run(&["sync"]).refused(code);
     there.execute("DROP TABLE items").await.unwrap();
     place.run(remedy).done();
     equal(&here, &there).await;
@@ -120,13 +121,13 @@ async fn a_column_that_came(kind: Kind, remedy: &[&str]) {
     equal(&here, &there).await;
 }
 
-/// A service with two jobs, one of which waits for a target that does not answer before [`forward`] is called with what is returned.
+/// A service with two jobs, one of which waits for a target that turns everybody away until [`Late::answers`].
 struct Late {
     here: Database,
     there: Database,
     late: Database,
     service: Service,
-    through: (u16, String),
+    way: Way,
     _place: Place,
 }
 
@@ -134,8 +135,8 @@ impl Late {
     async fn start(test: &str) -> Option<Late> {
         let (_, here, there) = copied(test, Kind::Mariadb1011).await?;
         let late = server(Kind::Postgres15)?.fresh_database(test).await;
-        let port = free_port();
-        let (address, through) = redirected(&late.url, port);
+        let way = Way::closed();
+        let through = way.through(&late.url);
         let text = config(&here, &there, JOB).replace(
             "}\njobs:",
             &format!(
@@ -145,13 +146,12 @@ impl Late {
         let place = Place::with_config(&text);
         let mut service = Service::start(&place);
         service.wait("it is told", LONG, async |s| s.told(|e| told(e, "retrying", "late"))).await;
-        Some(Late { here, there, late, service, through: (port, address), _place: place })
+        Some(Late { here, there, late, service, way, _place: place })
     }
 
     /// The target answers from now on; waits until it has so many rows.
     async fn answers(&mut self, rows: &str) {
-        let (port, address) = self.through.clone();
-        forward(port, address);
+        self.way.lead(&self.late.url);
         let late = &self.late;
         let arrived = async |_: &Service| {
             late.value("SELECT count(*) FROM items").await.is_ok_and(|n| n.as_deref() == Some(rows))
@@ -186,39 +186,6 @@ async fn a_job_whose_server_is_away_is_waited_for_when_all_others_have_failed() 
     all.answers("3").await;
 }
 
-/// The url with another port, and the address that it had.
-fn redirected(url: &str, port: u16) -> (String, String) {
-    let (head, tail) = url.rsplit_once('@').unwrap();
-    let (address, path) = tail.split_once('/').unwrap();
-    (address.to_owned(), format!("{head}@127.0.0.1:{port}/{path}"))
-}
-
-/// One that nobody listens at, below those that the system gives away by itself.
-fn free_port() -> u16 {
-    let first = 20_000 + (std::process::id() % 10_000) as u16;
-    let free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
-    (first..32_000).find(free).expect("a free port")
-}
-
-/// Hands on whatever comes, until the test's process ends.
-fn forward(port: u16, address: String) {
-    let listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
-    std::thread::spawn(move || {
-        for client in listener.incoming().map_while(Result::ok) {
-            let server = TcpStream::connect(&address).unwrap();
-            for (mut from, mut to) in
-                [(client.try_clone().unwrap(), server.try_clone().unwrap()), (server, client)]
-            {
-                std::thread::spawn(move || {
-                    // Whichever end goes first takes the other along.
-                    let _ = std::io::copy(&mut from, &mut to);
-                    let _ = to.shutdown(std::net::Shutdown::Both);
-                });
-            }
-        }
-    });
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_table_that_had_another_name_for_a_while_is_not_followed_past_what_was_done_to_it_then() {
     let Some((place, here, there)) = copied("renamed_and_back", Kind::Postgres15).await else { return };
@@ -227,7 +194,7 @@ async fn a_table_that_had_another_name_for_a_while_is_not_followed_past_what_was
     run_all(&here, &["ALTER TABLE other RENAME TO items", "UPDATE items SET name = 'seen' WHERE id = 2"])
         .await;
     for _ in 0..2 {
-        refused(&place.run(&["sync"]), "TL-PG-TABLE-GONE");
+        place.run(&["sync"]).refused("TL-PG-TABLE-GONE");
     }
     healed(&place, &here, &there).await;
 }

@@ -7,14 +7,14 @@ use crate::replication::{Feed, Field, Frame, Message, OldKind};
 use std::collections::{BTreeMap, HashSet};
 use std::time::Instant;
 use tidelock_endpoint::{ErrorKind, TlsMode};
-use tidelock_testkit::{Database, Kind, lab, private_server, server};
+use tidelock_testkit::{Database, Kind, lab, private_server};
 use tokio::time::timeout;
 
 const KINDS: [Kind; 2] = [Kind::Postgres15, Kind::Postgres18];
 
 /// A database with a table, a publication of all tables, and a slot of the database's name.
 async fn database(kind: Kind, test: &str) -> Option<Database> {
-    let db = server(kind)?.fresh_database(test).await;
+    let db = tidelock_testkit::database(kind, test).await?;
     furnish(&db, "").await;
     Some(db)
 }
@@ -359,7 +359,8 @@ async fn what_refuses_the_stream_is_told_by_its_kind() {
         assert_eq!(refusal(&wrong, &db.name).await.kind, ErrorKind::Precondition);
 
         let mut wrong = config(&db.url);
-        wrong.port = 19_999;
+        // Of a service that nobody runs, and below those that programs are given.
+        wrong.port = 1;
         assert_eq!(refusal(&wrong, &db.name).await.kind, ErrorKind::Unavailable);
 
         let (user, secret) = (format!("u_{}", db.name), "no-secret");

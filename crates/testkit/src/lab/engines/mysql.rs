@@ -10,7 +10,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use rustix::process::Signal;
 
-use super::super::folders::{Folders, make};
+use super::super::folders::{Folders, make, write_secret};
 use super::{Launch, Options, as_server_user, run};
 use crate::kind::Kind;
 
@@ -135,6 +135,6 @@ pub(super) fn prepare(folders: &Folders, kind: Kind, run: &Path, password: &str)
     sql += "GRANT ALL PRIVILEGES ON *.* TO 'root'@'%' WITH GRANT OPTION;\n";
     sql += &format!("ALTER USER 'root'@'localhost' IDENTIFIED BY '{password}';\n");
     let file = run.join("init.sql");
-    fs::write(&file, sql).with_context(|| format!("writing {}", file.display()))?;
+    write_secret(&file, &sql)?;
     folders.hand_over(&file)
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use rustix::process::Signal;
 
-use super::super::folders::Folders;
+use super::super::folders::{Folders, write_secret};
 use super::{Launch, Options, as_server_user, run};
 use crate::kind::Kind;
 
@@ -48,7 +48,7 @@ pub(super) fn launch(home: &Path, run: &Path, port: u16, options: &Options) -> L
 
 pub(super) fn initialise(folders: &Folders, kind: Kind, data: &Path, password: &str) -> Result<()> {
     let file = data.with_extension("password");
-    fs::write(&file, password).context("writing the password for initdb")?;
+    write_secret(&file, password)?;
     folders.hand_over(&file)?;
     let mut initdb = as_server_user(folders, &folders.server(kind).join("bin/initdb"), None);
     initdb.arg("-D").arg(data).arg("--pwfile").arg(&file);

@@ -1,0 +1,312 @@
+//! Every code that planning gives, with what leads to it. Nothing here is asked of a server.
+
+use super::*;
+use crate::job::ColumnSelection;
+use async_trait::async_trait;
+use std::cmp::Ordering;
+use tidelock_endpoint::{
+    Ask, Capabilities, CaptureKind, Cleanup, Coverage, Names, Result, ServerIdentity, Source, Target,
+};
+use tidelock_model::{Position, Type};
+
+const EXACT: Names =
+    Names { tables: tidelock_endpoint::Case::Exact, columns: tidelock_endpoint::Case::Exact };
+
+/// An endpoint that is only ever asked for its name, its engine, and what it would make of a column.
+struct Paper(&'static str, Capabilities);
+
+impl Paper {
+    fn new(name: &'static str, engine: &'static str) -> Paper {
+        Paper(name, Capabilities { engine, captures: &[CaptureKind::Log], target: true, parallel_loads: 1 })
+    }
+}
+
+#[async_trait]
+impl Endpoint for Paper {
+    fn name(&self) -> &str {
+        self.0
+    }
+    fn capabilities(&self) -> &Capabilities {
+        &self.1
+    }
+    async fn inspect(&self, _: &Ask) -> Result<Inspection> {
+        unreachable!("planning is pure")
+    }
+    async fn source(&self, _: CaptureKind) -> Result<Box<dyn Source>> {
+        unreachable!("planning is pure")
+    }
+    async fn target(&self, _: &str) -> Result<Box<dyn Target>> {
+        unreachable!("planning is pure")
+    }
+    fn column_verdict(&self, _: &str, column: &Column, _: Option<&Column>) -> Verdict {
+        match column.native.as_str() {
+            "wide" => Verdict::Lossy { native: "narrow".into(), reason: "it holds less".into() },
+            "odd" => Verdict::Refused { reason: "there is nothing like it".into() },
+            native => Verdict::Exact { native: native.into() },
+        }
+    }
+    fn compare(&self, _: &Position, _: &Position) -> Result<Ordering> {
+        unreachable!("planning is pure")
+    }
+    fn covers(&self, _: &Position, _: &str) -> Result<Coverage> {
+        unreachable!("planning is pure")
+    }
+    async fn cleanup(&self, _: Option<&str>, _: bool) -> Result<Vec<Cleanup>> {
+        unreachable!("planning is pure")
+    }
+}
+
+/// `items: id* name qty:wide sum= must!`: the key, a type, generated, NOT NULL.
+fn table(text: &str) -> Arc<Table> {
+    let (name, columns) = text.split_once(": ").unwrap();
+    let mut table = Table {
+        name: TableName::new(name),
+        columns: Vec::new(),
+        key: Vec::new(),
+        primary: true,
+        indexes: Vec::new(),
+        foreign_keys: Vec::new(),
+    };
+    for (place, word) in columns.split(' ').enumerate() {
+        let plain = word.trim_end_matches(['*', '=', '!']);
+        let (name, native) = plain.split_once(':').unwrap_or((plain, "integer"));
+        let mut column = Column::new(name, Type::int(32), native);
+        column.generated = word.ends_with('=');
+        column.nullable = !word.ends_with(['*', '!']);
+        if word.ends_with('*') {
+            table.key.push(place);
+        }
+        table.columns.push(column);
+    }
+    Arc::new(table)
+}
+
+struct Case {
+    hazard: &'static str,
+    source: &'static [&'static str],
+    target: &'static [&'static str],
+    /// Changes what the job says of every table.
+    rule: fn(&mut TableRule),
+    /// The version column of a two-way job.
+    version: Option<&'static str>,
+    same_server: bool,
+    /// What the source's engine found itself: its code.
+    told: Option<&'static str>,
+    /// Severity, code and subject of what is found.
+    found: &'static [&'static str],
+    /// How many tables would flow.
+    tables: usize,
+}
+
+const PLAIN: Case = Case {
+    hazard: "nothing is in the way",
+    source: &["items: id* name"],
+    target: &[],
+    rule: |_| (),
+    version: None,
+    same_server: false,
+    told: None,
+    found: &[],
+    tables: 1,
+};
+
+const CASES: &[Case] = &[
+    PLAIN,
+    Case { hazard: "the same table is there already", target: &["items: id* name"], ..PLAIN },
+    Case {
+        hazard: "a table and itself",
+        same_server: true,
+        found: &["Warning TL-PLAN-SAME-DATABASE job"],
+        ..PLAIN
+    },
+    Case {
+        hazard: "one database, another name",
+        same_server: true,
+        rule: |r| r.to = Some("copies".into()),
+        ..PLAIN
+    },
+    Case {
+        hazard: "two tables become one",
+        source: &["items: id*", "goods: id*"],
+        rule: |r| r.to = Some("things".into()),
+        found: &["Error TL-PLAN-SAME-NAME things"],
+        tables: 2,
+        ..PLAIN
+    },
+    Case {
+        hazard: "the key is left out",
+        rule: |r| r.columns = ColumnSelection::Exclude(vec!["id".into()]),
+        found: &["Error TL-PLAN-KEY-LEFT-OUT items"],
+        tables: 0,
+        ..PLAIN
+    },
+    Case {
+        hazard: "no key",
+        source: &["items: id name"],
+        found: &["Error TL-PLAN-NO-KEY items"],
+        tables: 0,
+        ..PLAIN
+    },
+    Case {
+        hazard: "no key, as the engine said",
+        source: &["items: id name"],
+        told: Some("TL-X-NO-KEY"),
+        tables: 0,
+        ..PLAIN
+    },
+    Case {
+        hazard: "a column that the job misspells",
+        rule: |r| drop(r.rename.insert("nmae".into(), "title".into())),
+        found: &["Error TL-PLAN-NO-COLUMN items"],
+        tables: 0,
+        ..PLAIN
+    },
+    Case {
+        hazard: "the table that is there lacks two columns",
+        source: &["items: id* name qty"],
+        target: &["items: id* title"],
+        found: &["Error TL-PLAN-COLUMN-MISSING items.name", "Error TL-PLAN-COLUMN-MISSING items.qty"],
+        tables: 0,
+        ..PLAIN
+    },
+    Case {
+        hazard: "the column is there by another name",
+        target: &["items: id* title"],
+        rule: |r| drop(r.rename.insert("name".into(), "title".into())),
+        ..PLAIN
+    },
+    Case {
+        hazard: "the column there is computed",
+        target: &["items: id* name="],
+        found: &["Error TL-PLAN-GENERATED items.name"],
+        tables: 0,
+        ..PLAIN
+    },
+    Case {
+        hazard: "a computed column here is not read",
+        source: &["items: id* name="],
+        target: &["items: id*"],
+        ..PLAIN
+    },
+    Case {
+        hazard: "a type that holds less",
+        source: &["items: id* name:wide"],
+        found: &["Warning TL-PLAN-TYPE-NARROW items.name"],
+        ..PLAIN
+    },
+    Case {
+        hazard: "a type that cannot be held",
+        source: &["items: id* name:odd", "goods: id*"],
+        found: &["Error TL-PLAN-TYPE-REFUSED items.name"],
+        tables: 1,
+        ..PLAIN
+    },
+    Case {
+        hazard: "another key there",
+        target: &["items: id name*"],
+        found: &["Error TL-PLAN-KEY-DIFFERS items"],
+        tables: 0,
+        ..PLAIN
+    },
+    Case {
+        hazard: "the key in another order is the same key",
+        source: &["items: a* b*"],
+        target: &["items: b* a*"],
+        ..PLAIN
+    },
+    Case {
+        hazard: "a column there that must have a value",
+        target: &["items: id* name must!"],
+        found: &["Error TL-PLAN-COLUMN-UNFED items.must"],
+        tables: 0,
+        ..PLAIN
+    },
+    Case { hazard: "a column there that may be NULL", target: &["items: id* name may"], ..PLAIN },
+    Case { hazard: "a two-way job", version: Some("name"), ..PLAIN },
+    Case {
+        hazard: "a two-way job without its version column",
+        version: Some("changed"),
+        found: &["Error TL-PLAN-NO-VERSION items"],
+        ..PLAIN
+    },
+    Case {
+        hazard: "several faults are told at once",
+        source: &["items: id* name:odd", "goods: id"],
+        target: &["items: id* must!"],
+        found: &[
+            "Error TL-PLAN-COLUMN-MISSING items.name",
+            "Error TL-PLAN-TYPE-REFUSED items.name",
+            "Error TL-PLAN-NO-KEY goods",
+        ],
+        tables: 0,
+        ..PLAIN
+    },
+];
+
+fn planned(case: &Case) -> (Flow, Vec<Finding>) {
+    let side = |id: &str, tables: &[&str], findings| Inspection {
+        server: ServerIdentity { product: "Paper".into(), version: "1".into(), id: id.into() },
+        names: EXACT,
+        tables: tables.iter().map(|t| table(t)).collect(),
+        findings,
+    };
+    let told = case.told.map(|code| Finding::new(Severity::Error, code, "items", "told by the engine"));
+    let here = side("a", case.source, told.into_iter().collect());
+    let there = side(if case.same_server { "a" } else { "b" }, case.target, Vec::new());
+    let (shop, till) = (Paper::new("shop", "paper"), Paper::new("till", "paper"));
+    let rules: Vec<(Arc<Table>, TableRule)> = here
+        .tables
+        .iter()
+        .map(|table| {
+            let mut rule = TableRule::plain(table.name.to_string());
+            (case.rule)(&mut rule);
+            (table.clone(), rule)
+        })
+        .collect();
+    let policy = case.version.map(|column| ConflictPolicy {
+        version: Some(column.into()),
+        tables: BTreeMap::new(),
+        priority: Vec::new(),
+    });
+    let source = Side { endpoint: &shop, inspection: &here };
+    let target = Side { endpoint: &till, inspection: &there };
+    plan("job", source, target, &rules, 100, policy.as_ref())
+}
+
+#[test]
+fn every_hazard_is_found_with_its_code_and_keeps_only_its_own_table_from_flowing() {
+    for case in CASES {
+        let (flow, findings) = planned(case);
+        let found: Vec<String> =
+            findings.iter().map(|f| format!("{:?} {} {}", f.severity, f.code, f.subject)).collect();
+        assert_eq!(found, case.found, "{}: {findings:#?}", case.hazard);
+        assert_eq!(flow.tables.len(), case.tables, "{}", case.hazard);
+    }
+}
+
+#[test]
+fn every_code_of_this_file_has_its_hazard() {
+    let text = include_str!("../plan.rs");
+    let codes = text.split("\"TL-PLAN-").skip(1).filter_map(|rest| rest.split_once('"'));
+    let mut count = 0;
+    for (code, _) in codes {
+        let tried = CASES.iter().flat_map(|c| c.found).any(|f| f.contains(&format!(" TL-PLAN-{code} ")));
+        assert!(tried, "TL-PLAN-{code} is not in the table of hazards");
+        count += 1;
+    }
+    assert!(count >= 12, "{count} codes were found in the source: it is spelled another way now");
+}
+
+#[test]
+fn columns_keep_their_places_where_some_are_left_out_and_others_have_another_name() {
+    let rule = |r: &mut TableRule| {
+        r.columns = ColumnSelection::Exclude(vec!["name".into()]);
+        r.rename.insert("id".into(), "number".into());
+    };
+    let case = Case { source: &["items: name id* sum= qty"], rule, ..PLAIN };
+    let (flow, findings) = planned(&case);
+    assert_eq!(findings, []);
+    let target = &flow.tables[0].target;
+    let names: Vec<&str> = target.columns.iter().map(|c| c.name.as_str()).collect();
+    assert_eq!((names, &target.key), (vec!["number", "qty"], &vec![0]));
+}
