@@ -3,7 +3,9 @@
 use crate::service::Service;
 use crate::support::Place;
 use rusqlite::Connection;
+use std::process::Stdio;
 use std::time::Duration;
+use tidelock_testkit::{spawn_guarded, until};
 
 const LONG: Duration = Duration::from_secs(60);
 
@@ -188,19 +190,21 @@ fn a_job_that_left_the_configuration_holds_the_journal_no_more() {
     assert_eq!(readers(), 1);
 }
 
-#[test]
-fn a_full_copy_that_was_broken_off_is_not_taken_for_whole() {
+#[tokio::test]
+async fn a_full_copy_that_was_broken_off_is_not_taken_for_whole() {
     let place = place(ONE_WAY);
     let lock = open(&place, "crm");
     lock.execute_batch("BEGIN IMMEDIATE").unwrap();
     let journal =
         || std::fs::metadata(place.path("tidelock-state/journal/shop.db")).and_then(|m| m.modified()).ok();
     let before = journal();
-    let mut copying = place.command(&["sync", "--full"]).spawn().unwrap();
-    while journal() == before || journal().is_none() {
+    let mut copying = spawn_guarded(&place.command(&["sync", "--full"]), Stdio::inherit()).unwrap();
+    let made_anew = async || {
         assert!(copying.try_wait().unwrap().is_none(), "it ended before the target was free");
-        std::thread::sleep(Duration::from_millis(5));
-    }
+        let now = journal();
+        now.is_some() && now != before
+    };
+    until("the journal is made anew", made_anew).await;
     copying.kill().unwrap();
     copying.wait().unwrap();
     lock.execute_batch("ROLLBACK").unwrap();

@@ -159,12 +159,8 @@ fn the_demo_ends_with_both_sides_equal() {
 fn a_demo_that_is_interrupted_stops_cleanly_and_says_so() {
     use std::io::{BufRead, BufReader, Read};
     let place = Place::new();
-    let mut child = place
-        .command(&["demo", "--seconds", "60"])
-        .stdout(std::process::Stdio::piped())
-        .stderr(std::process::Stdio::piped())
-        .spawn()
-        .unwrap();
+    let demo = place.command(&["demo", "--seconds", "60"]);
+    let mut child = tidelock_testkit::spawn_guarded(&demo, std::process::Stdio::piped()).unwrap();
     let out = BufReader::new(child.stdout.take().unwrap());
     let working = out.lines().map_while(Result::ok).any(|line| line.contains("a writer changes both sides"));
     assert!(working);

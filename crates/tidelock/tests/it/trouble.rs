@@ -132,9 +132,9 @@ struct Late {
 }
 
 impl Late {
-    async fn start(test: &str) -> Option<Late> {
+    async fn start(test: &str, late: Kind) -> Option<Late> {
         let (_, here, there) = copied(test, Kind::Mariadb1011).await?;
-        let late = server(Kind::Postgres15)?.fresh_database(test).await;
+        let late = server(late)?.fresh_database(test).await;
         let way = Way::closed();
         let through = way.through(&late.url);
         let text = config(&here, &there, JOB).replace(
@@ -166,7 +166,7 @@ fn told(event: &serde_json::Value, what: &str, job: &str) -> bool {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_job_whose_server_is_away_at_the_start_joins_the_others_when_it_answers() {
-    let Some(mut all) = Late::start("server_away").await else { return };
+    let Some(mut all) = Late::start("server_away", Kind::Postgres15).await else { return };
     all.here.execute("INSERT INTO items VALUES (3, 'three')").await.unwrap();
     all.there.wait_for("SELECT count(*) FROM items", "3", LONG).await.unwrap();
     all.answers("3").await;
@@ -179,7 +179,7 @@ async fn a_job_whose_server_is_away_at_the_start_joins_the_others_when_it_answer
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_job_whose_server_is_away_is_waited_for_when_all_others_have_failed() {
-    let Some(mut all) = Late::start("others_failed").await else { return };
+    let Some(mut all) = Late::start("others_failed", Kind::Mysql97).await else { return };
     all.there.execute("DROP TABLE items").await.unwrap();
     all.here.execute("INSERT INTO items VALUES (3, 'three')").await.unwrap();
     all.service.wait("the other has failed", LONG, async |s| s.told(|e| told(e, "failed", "job"))).await;
