@@ -11,7 +11,7 @@ use crate::observe::{Event, Observer, Part};
 use crate::{Result, SyncError};
 use std::cmp::Ordering;
 use std::sync::Arc;
-use tidelock_endpoint::{CaptureKind, ChangeStream, Endpoint, Prepared, ServerIdentity, Source};
+use tidelock_endpoint::{Ask, CaptureKind, ChangeStream, Endpoint, Prepared, Role, ServerIdentity, Source};
 use tidelock_journal::{Journal, JournalError, Origin, StateStore};
 use tidelock_model::{Position, TableName};
 use tokio::sync::watch;
@@ -98,6 +98,12 @@ impl Capture {
     async fn session(&self, cancel: &CancellationToken, attempt: &mut u32) -> Result<()> {
         let at = SyncError::at(self.endpoint.name());
         let opening = async {
+            let recorded = self.journal.origin()?.map(|origin| recorded_at(&origin)).transpose()?;
+            // Before anything is made: it may be another server.
+            if let Some(server) = &recorded {
+                let ask = Ask { role: Role::SnapshotSource, tables: Some(Vec::new()) };
+                self.same_server(server, &self.endpoint.inspect(&ask).await.map_err(&at)?.server)?;
+            }
             let mut source = self.endpoint.source(self.kind).await.map_err(&at)?;
             if matches!(self.beginning, Beginning::Anew) && self.journal.origin()?.is_none() {
                 source.forget().await.map_err(&at)?;
@@ -154,10 +160,7 @@ impl Capture {
 
     /// Where to read from, and at which server. Nothing resumes at the wrong place.
     fn resume(&self, prepared: &Prepared, origin: Origin) -> Result<(ServerIdentity, Position)> {
-        let server: Server = serde_json::from_str(&origin.server).map_err(|e| {
-            let message = format!("reading the journal's origin: {e}; the state directory was changed by hand or by another version");
-            SyncError::stopped("TL-SYNC-STATE-UNREADABLE", message)
-        })?;
+        let server = recorded_at(&origin)?;
         if prepared.created {
             let message = format!(
                 "{} had been captured up to {}, but its capture is gone (slot, triggers or change table were removed) and what happened since is lost; \
@@ -167,18 +170,23 @@ impl Capture {
             );
             return Err(SyncError::stopped("TL-SYNC-CAPTURE-LOST", message));
         }
-        if server.id != prepared.server.id {
+        self.same_server(&server, &prepared.server)?;
+        Ok(((&server).into(), self.journal.tail().resume.unwrap_or(origin.start)))
+    }
+
+    fn same_server(&self, server: &Server, found: &ServerIdentity) -> Result<()> {
+        if server.id != found.id {
             let message = format!(
                 "{} is another server now: its journal was recorded at {} {}, and {} {} answers; point the URL back, or copy anew with `tidelock sync --full`",
                 self.endpoint.name(),
                 server.product,
                 server.id,
-                prepared.server.product,
-                prepared.server.id
+                found.product,
+                found.id
             );
             return Err(SyncError::stopped("TL-SYNC-OTHER-SERVER", message));
         }
-        Ok(((&server).into(), self.journal.tail().resume.unwrap_or(origin.start)))
+        Ok(())
     }
 
     async fn follow(
@@ -233,4 +241,14 @@ impl Capture {
             }
         }
     }
+}
+
+/// The server at which a journal was recorded.
+fn recorded_at(origin: &Origin) -> Result<Server> {
+    serde_json::from_str(&origin.server).map_err(|e| {
+        let message = format!(
+            "reading the journal's origin: {e}; the state directory was changed by hand or by another version"
+        );
+        SyncError::stopped("TL-SYNC-STATE-UNREADABLE", message)
+    })
 }

@@ -91,7 +91,7 @@ impl SyncError {
     }
 }
 
-/// The pause before the next try: 0, then 0.5 s doubling up to 30 s.
+/// The pause before the next try: 0.5 s, doubling up to 30 s; after contention the first three are some milliseconds.
 pub fn backoff(judgement: Judgement, attempt: u32) -> Duration {
     match judgement {
         Judgement::RetryNow if attempt < 3 => Duration::from_millis(5 << attempt.min(6)),

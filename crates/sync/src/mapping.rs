@@ -48,11 +48,11 @@ impl TableMap {
         let known = |c: &str| self.source.column(c).is_some();
         let gone = self.source.columns.iter().filter(|c| version.column(&c.name).is_none());
         let new = version.columns.iter().filter(|c| !known(&c.name));
-        let mut changes: Vec<String> = gone.map(|c| format!("column {} is gone", c.name)).collect();
-        changes.extend(new.map(|c| format!("column {} is new", c.name)));
+        let mut changes: Vec<String> = gone.map(|c| format!("changes come without column {}", c.name)).collect();
+        changes.extend(new.map(|c| format!("changes come with column {}", c.name)));
         if !changes.is_empty() {
             let message = format!(
-                "table {} changed while it is followed: {}; drop {} at the target, or empty it and give it the same columns, then copy it anew with \
+                "table {} changed while it is followed, or before that: {}; drop {} at the target, or empty it and give it the same columns, then copy it anew with \
                  `tidelock sync --full --tables {}`",
                 version.name,
                 changes.join(", "),
@@ -156,6 +156,6 @@ mod tests {
     fn a_column_that_came_or_went_is_told_by_name() {
         let map = TableMap::new(table("a", &["id", "x"]), table("a", &["id", "x"]), vec![0, 1]);
         let error = map.for_version(&table("a", &["id", "z"])).unwrap_err().to_string();
-        assert!(error.contains("column x is gone") && error.contains("column z is new"), "{error}");
+        assert!(error.contains("without column x") && error.contains("with column z"), "{error}");
     }
 }

@@ -12,6 +12,9 @@ use tidelock_model::{Position, Type};
 const EXACT: Names =
     Names { tables: tidelock_endpoint::Case::Exact, columns: tidelock_endpoint::Case::Exact };
 
+const FOLDED: Names =
+    Names { tables: tidelock_endpoint::Case::Ascii, columns: tidelock_endpoint::Case::Ascii };
+
 /// An endpoint that is only ever asked for its name, its engine, and what it would make of a column.
 struct Paper(&'static str, Capabilities);
 
@@ -94,6 +97,8 @@ struct Case {
     told: Option<&'static str>,
     /// Severity, code and subject of what is found.
     found: &'static [&'static str],
+    /// How the target tells names apart.
+    names: Names,
     /// How many tables would flow.
     tables: usize,
 }
@@ -107,6 +112,7 @@ const PLAIN: Case = Case {
     same_server: false,
     told: None,
     found: &[],
+    names: EXACT,
     tables: 1,
 };
 
@@ -241,18 +247,50 @@ const CASES: &[Case] = &[
         tables: 0,
         ..PLAIN
     },
+    Case {
+        hazard: "the two sides of a two-way job call it differently",
+        target: &["goods: id* name"],
+        rule: |r| r.to = Some("goods".into()),
+        version: Some("name"),
+        found: &["Error TL-PLAN-TWO-WAY-NAMES items"],
+        ..PLAIN
+    },
+    Case {
+        hazard: "tables meet where the target takes their names for one",
+        source: &["items: id* name", "Items: id*"],
+        names: FOLDED,
+        found: &["Error TL-PLAN-SAME-NAME Items"],
+        tables: 2,
+        ..PLAIN
+    },
+    Case {
+        hazard: "columns meet where the target takes their names for one",
+        source: &["items: id* name Name"],
+        names: FOLDED,
+        found: &["Error TL-PLAN-SAME-COLUMN items"],
+        tables: 0,
+        ..PLAIN
+    },
+    Case {
+        hazard: "what is there in other letters is compared",
+        target: &["ITEMS: ID* Name more!"],
+        names: FOLDED,
+        found: &["Error TL-PLAN-COLUMN-UNFED ITEMS.more"],
+        tables: 0,
+        ..PLAIN
+    },
 ];
 
 fn planned(case: &Case) -> (Flow, Vec<Finding>) {
-    let side = |id: &str, tables: &[&str], findings| Inspection {
+    let side = |id: &str, names, tables: &[&str], findings| Inspection {
         server: ServerIdentity { product: "Paper".into(), version: "1".into(), id: id.into() },
-        names: EXACT,
+        names,
         tables: tables.iter().map(|t| table(t)).collect(),
         findings,
     };
     let told = case.told.map(|code| Finding::new(Severity::Error, code, "items", "told by the engine"));
-    let here = side("a", case.source, told.into_iter().collect());
-    let there = side(if case.same_server { "a" } else { "b" }, case.target, Vec::new());
+    let here = side("a", EXACT, case.source, told.into_iter().collect());
+    let there = side(if case.same_server { "a" } else { "b" }, case.names, case.target, Vec::new());
     let (shop, till) = (Paper::new("shop", "paper"), Paper::new("till", "paper"));
     let rules: Vec<(Arc<Table>, TableRule)> = here
         .tables
@@ -286,7 +324,7 @@ fn every_hazard_is_found_with_its_code_and_keeps_only_its_own_table_from_flowing
 
 #[test]
 fn every_code_of_this_file_has_its_hazard() {
-    let text = include_str!("../plan.rs");
+    let text = [include_str!("../plan.rs"), include_str!("../naming.rs")].concat();
     let codes = text.split("\"TL-PLAN-").skip(1).filter_map(|rest| rest.split_once('"'));
     let mut count = 0;
     for (code, _) in codes {

@@ -117,17 +117,23 @@ async fn count(db: &Database, numbers: std::ops::RangeInclusive<u32>) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn another_mysql_behind_the_same_url_is_refused_until_the_url_points_back() {
-    another_server(Kind::Mysql97).await;
+    another_server(Kind::Mysql97, Kind::Mysql97).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn another_mariadb_behind_the_same_url_is_refused_until_the_url_points_back() {
-    another_server(Kind::Mariadb1011).await;
+    another_server(Kind::Mariadb1011, Kind::Mariadb1011).await;
 }
 
-async fn another_server(kind: Kind) {
+/// Two of one kind would come from one template, with one system identifier.
+#[tokio::test(flavor = "multi_thread")]
+async fn another_postgres_behind_the_same_url_is_refused_until_the_url_points_back() {
+    another_server(Kind::Postgres15, Kind::Postgres18).await;
+}
+
+async fn another_server(kind: Kind, other: Kind) {
     let Some(first) = private_server(kind, Options::default()).await else { return };
-    let Some(second) = private_server(kind, Options::default()).await else { return };
+    let Some(second) = private_server(other, Options::default()).await else { return };
     let here = first.server.fresh_database("exchanged").await;
     let there = server(Kind::Sqlite).expect("it needs no server").fresh_database("exchanged").await;
     run_all(&here, &MADE).await;
