@@ -37,7 +37,7 @@ pub fn run(arguments: &Arguments) -> ExitCode {
 fn test(arguments: &Arguments) -> Result<u8> {
     let lab = lab::borrow(&Kind::SERVERS)?;
     let mut command = cargo();
-    command.args(["test", "--locked"]);
+    command.args(["test", "--locked", "--no-fail-fast"]);
     if arguments.package.is_empty() {
         command.arg("--workspace");
     }
