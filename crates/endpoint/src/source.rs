@@ -29,6 +29,11 @@ pub trait Source: Send {
     /// tables to an existing capture without losing its place. Before it returns, a change committed later is in the stream.
     async fn prepare(&mut self, tables: &[TableName]) -> Result<Prepared>;
 
+    /// As `prepare`, for whoever goes on from a position of its own: nobody is held up to find a `start`, and what stands there is not to be read from.
+    async fn resume(&mut self, tables: &[TableName]) -> Result<Prepared> {
+        self.prepare(tables).await
+    }
+
     /// What `prepare` would execute at this endpoint; changes nothing.
     async fn plan(&mut self, tables: &[TableName]) -> Result<Vec<String>>;
 

@@ -90,6 +90,12 @@ impl Source for MySource {
         Ok(tidelock_endpoint::Prepared { server, created: false, added: vec![], identities: vec![], start })
     }
 
+    async fn resume(&mut self, _tables: &[TableName]) -> Result<tidelock_endpoint::Prepared> {
+        let start = head(&mut self.session).await?.position();
+        let server = self.session.server.identity.clone();
+        Ok(tidelock_endpoint::Prepared { server, created: false, added: vec![], identities: vec![], start })
+    }
+
     async fn plan(&mut self, _tables: &[TableName]) -> Result<Vec<String>> {
         Ok(Vec::new())
     }

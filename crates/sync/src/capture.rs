@@ -108,7 +108,10 @@ impl Capture {
             if matches!(self.beginning, Beginning::Anew) && self.journal.origin()?.is_none() {
                 source.forget().await.map_err(&at)?;
             }
-            let prepared = source.prepare(&self.tables).await.map_err(&at)?;
+            let prepared = match &recorded {
+                Some(_) => source.resume(&self.tables).await.map_err(&at)?,
+                None => source.prepare(&self.tables).await.map_err(&at)?,
+            };
             let (server, after) = match self.journal.origin()? {
                 Some(origin) => self.resume(&prepared, origin)?,
                 None => self.first(&prepared)?,

@@ -48,7 +48,8 @@ impl TableMap {
         let known = |c: &str| self.source.column(c).is_some();
         let gone = self.source.columns.iter().filter(|c| version.column(&c.name).is_none());
         let new = version.columns.iter().filter(|c| !known(&c.name));
-        let mut changes: Vec<String> = gone.map(|c| format!("changes come without column {}", c.name)).collect();
+        let mut changes: Vec<String> =
+            gone.map(|c| format!("changes come without column {}", c.name)).collect();
         changes.extend(new.map(|c| format!("changes come with column {}", c.name)));
         if !changes.is_empty() {
             let message = format!(

@@ -64,3 +64,22 @@ async fn an_event_that_was_damaged_on_the_servers_disk_stops_the_stream() {
         assert!(error.hint.is_some());
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn going_on_locks_nobody_out() {
+    let Some(private) = private_server(Kind::Mysql97, Options::default()).await else { return };
+    let db = private.server.fresh_database("going_on").await;
+    db.execute("CREATE TABLE t (id int primary key)").await.unwrap();
+    let endpoint = endpoint(&db.url);
+    let mut source = endpoint.source(CaptureKind::Log).await.unwrap();
+    let locks = async || {
+        let asked = "SELECT sum(variable_value) FROM performance_schema.global_status WHERE variable_name IN ('Com_flush', 'Com_lock_tables')";
+        db.value(asked).await.unwrap().unwrap().parse::<f64>().unwrap()
+    };
+    let before = locks().await;
+    source.prepare(&names(&["t"])).await.unwrap();
+    let begun = locks().await;
+    assert!(begun > before, "a start is found under a lock");
+    source.resume(&names(&["t"])).await.unwrap();
+    assert_eq!(locks().await, begun);
+}

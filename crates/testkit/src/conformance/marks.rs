@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tidelock_endpoint::Coverage;
 use tidelock_model::Operation;
+use tokio::task::JoinHandle;
 
 pub(crate) const CHECKS: &[Check] = &[
     check!(
@@ -41,6 +42,20 @@ async fn write(stage: Arc<Stage>, stop: Arc<AtomicBool>) -> Result<i64> {
     Ok(n)
 }
 
+/// Waits until the writer has made so many transactions.
+async fn come_to(stage: &Stage, writer: &mut JoinHandle<Result<i64>>, n: i64) -> Result<()> {
+    let begun = tokio::time::Instant::now();
+    while stage.db.value("SELECT count(*) FROM marks").await?.context("a count")?.parse::<i64>()? < n {
+        if writer.is_finished() {
+            let written = writer.await?.context("writing")?;
+            anyhow::bail!("the writer ended after {written}");
+        }
+        ensure!(begun.elapsed().as_secs() < 30, "the writer does not come to {n}");
+        tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+    }
+    Ok(())
+}
+
 /// A snapshot in the middle of the writing, and the whole stream.
 async fn play(
     stage: Stage,
@@ -53,26 +68,15 @@ async fn play(
     let stage = Arc::new(stage.with(&["orders", "marks"]).await?);
     let (mut source, prepared) = stage.captured(&["orders", "marks"]).await?;
     let (stop, stopped) = Stop::new();
-    let writer = tokio::spawn(write(stage.clone(), stopped));
-    let count = "SELECT count(*) FROM marks";
-    let wait = |n: i64| {
-        let stage = stage.clone();
-        async move {
-            let begun = tokio::time::Instant::now();
-            while stage.db.value(count).await?.context("a count")?.parse::<i64>()? < n {
-                ensure!(begun.elapsed().as_secs() < 30, "the writer does not come to {n}");
-                tokio::time::sleep(std::time::Duration::from_millis(2)).await;
-            }
-            anyhow::Ok(())
-        }
-    };
-    wait(20).await?;
+    let mut writer = tokio::spawn(write(stage.clone(), stopped));
+    come_to(&stage, &mut writer, 20).await?;
     let tables = stage.tables(&["orders", "marks"]).await?;
     let snapshot = source.snapshot(&tables, 2).await?;
     let mark = snapshot.mark().clone();
     let rows = read_all(&*snapshot, &tables, 2, 10).await?;
     drop(snapshot);
-    wait(60).await?;
+    let in_view = rows.iter().filter(|(table, _)| *table == 1).count();
+    come_to(&stage, &mut writer, i64::try_from(in_view)? + 20).await?;
     drop(stop);
     let written = writer.await??;
     let mut follower = stage.follow(&["orders", "marks"], &prepared.start, &prepared).await?;

@@ -27,7 +27,7 @@ fn help_is_the_map() {
     Options:
           --config <FILE>  The configuration [default: ./tidelock.yaml]
           --json           Print JSON, one object a line, for machines
-      -v, --verbose...     Log more to standard error; twice: everything (RUST_LOG says it in detail)
+      -v, --verbose...     Log more to standard error: -vv in detail, -vvv everything (RUST_LOG says it exactly)
       -h, --help           Print help
       -V, --version        Print version
 
