@@ -57,7 +57,7 @@ impl Session {
         match &mut self.0 {
             Connection::Postgres { client, .. } => client.batch_execute(sql).await.map_err(postgres_error),
             Connection::Mysql(conn) => conn.query_drop(sql).await.map_err(Into::into),
-            Connection::Sqlite(connection) => connection.execute_batch(sql).map_err(Into::into),
+            Connection::Sqlite(connection) => blocking(|| connection.execute_batch(sql).map_err(Into::into)),
         }
         .with_context(|| format!("running: {}", head_of(sql)))
     }
@@ -72,7 +72,7 @@ impl Session {
                 let rows: Vec<mysql_async::Row> = conn.query(sql).await?;
                 Ok(rows.into_iter().map(|row| row.unwrap().into_iter().map(mysql_text).collect()).collect())
             }
-            Connection::Sqlite(connection) => query_sqlite(connection, sql),
+            Connection::Sqlite(connection) => blocking(|| query_sqlite(connection, sql)),
         }
         .with_context(|| format!("running: {}", head_of(sql)))
     }
@@ -84,6 +84,15 @@ impl Session {
             Some(mut row) if rows.is_empty() && row.len() == 1 => Ok(row.remove(0)),
             _ => bail!("expected one row with one value from: {}", head_of(sql)),
         }
+    }
+}
+
+/// Waits for a file's lock without holding up the others of the runtime: one of them may have it.
+fn blocking<T>(work: impl FnOnce() -> T) -> T {
+    use tokio::runtime::{Handle, RuntimeFlavor};
+    match Handle::current().runtime_flavor() {
+        RuntimeFlavor::MultiThread => tokio::task::block_in_place(work),
+        _ => work(),
     }
 }
 

@@ -73,8 +73,13 @@ async fn going_on_locks_nobody_out() {
     let endpoint = endpoint(&db.url);
     let mut source = endpoint.source(CaptureKind::Log).await.unwrap();
     let locks = async || {
-        let asked = "SELECT sum(variable_value) FROM performance_schema.global_status WHERE variable_name IN ('Com_flush', 'Com_lock_tables')";
-        db.value(asked).await.unwrap().unwrap().parse::<f64>().unwrap()
+        let asked = "SHOW GLOBAL STATUS WHERE variable_name IN ('Com_flush', 'Com_lock_tables')";
+        db.query(asked)
+            .await
+            .unwrap()
+            .iter()
+            .map(|row| row[1].as_ref().unwrap().parse::<u64>().unwrap())
+            .sum::<u64>()
     };
     let before = locks().await;
     source.prepare(&names(&["t"])).await.unwrap();
