@@ -23,7 +23,7 @@ pub struct Decided {
     pub conflict: Conflict,
     /// What decided.
     pub rule: Rule,
-    /// The incoming row, as text; none for a delete.
+    /// The incoming row, as text; none for a delete, and for a row that waited for the other direction and is kept by its key alone.
     pub incoming: Option<String>,
     /// The row at the target, as text; none where it was gone.
     pub current: Option<String>,
@@ -125,7 +125,6 @@ async fn decide<'b>(
 /// delete came here and at the source after it: it took the row for one that the source lacks, and wrote it there. Nobody else tells this end of that, as the row
 /// came from here; so it stays, as the source has it. A row too many can be deleted again.
 async fn brought_back<'f>(context: &FlowContext, fold: &'f Fold) -> Result<HashMap<&'f TableName, Rows>> {
-    let at = SyncError::at(&context.flow.source);
     let mut back = HashMap::new();
     for (map, entries) in fold.tables() {
         let mut wanted = RowsWriter::new(map.source.clone());
@@ -133,12 +132,17 @@ async fn brought_back<'f>(context: &FlowContext, fold: &'f Fold) -> Result<HashM
             wanted.image(Image::from_bytes(&map.source_key(fold.image(&entry.key))?));
         }
         if !wanted.is_empty() {
-            let mut source = context.source.source(context.capture).await.map_err(&at)?;
-            let found = source.read(&wanted.take()).await.map_err(&at)?;
-            back.insert(&map.target.name, map.rows(found)?);
+            back.insert(&map.target.name, map.rows(read_source(context, &wanted.take()).await?)?);
         }
     }
     Ok(back)
+}
+
+/// What the source has under these keys now.
+pub async fn read_source(context: &FlowContext, keys: &Rows) -> Result<Rows> {
+    let at = SyncError::at(&context.flow.source);
+    let mut source = context.source.source(context.capture).await.map_err(&at)?;
+    source.read(keys).await.map_err(&at)
 }
 
 /// Rows by the hash of their keys.

@@ -68,8 +68,11 @@ impl Running {
                     Reach::Flow(flow) => left.retain(|f| !f.is(&flow)),
                 },
                 () = tokio::time::sleep(LOOK), if first.is_err() => {
-                    for capture in self.captures.values().filter(|c| c.journal.status().full) {
-                        capture.stop.cancel();
+                    let at_work = |f: &Flowing| self.flows.iter().any(|g| g.is(f));
+                    for failed in all.iter().filter(|f| !at_work(f)) {
+                        if let Some(capture) = self.captures.get(&failed.source).filter(|c| c.journal.status().full) {
+                            capture.stop.cancel();
+                        }
                     }
                 }
             }

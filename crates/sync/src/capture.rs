@@ -99,12 +99,13 @@ impl Capture {
         let at = SyncError::at(self.endpoint.name());
         let opening = async {
             let recorded = self.journal.origin()?.map(|origin| recorded_at(&origin)).transpose()?;
+            // One that is away is no other server: it must answer first.
+            let mut source = self.endpoint.source(self.kind).await.map_err(&at)?;
             // Before anything is made: it may be another server.
             if let Some(server) = &recorded {
                 let ask = Ask { role: Role::SnapshotSource, tables: Some(Vec::new()) };
                 self.same_server(server, &self.endpoint.inspect(&ask).await.map_err(&at)?.server)?;
             }
-            let mut source = self.endpoint.source(self.kind).await.map_err(&at)?;
             if matches!(self.beginning, Beginning::Anew) && self.journal.origin()?.is_none() {
                 source.forget().await.map_err(&at)?;
             }

@@ -159,7 +159,7 @@ impl Engine {
         let beginning = match journal.origin()? {
             None if anew => Beginning::Anew,
             None if options.everything() => Beginning::Capture,
-            None => self.oldest(name, &journal, state).await?,
+            None => self.oldest(name, &same, &journal, state).await?,
             Some(_) => Beginning::Capture,
         };
         let (sender, reached) = watch::channel(Reached::default());
@@ -204,7 +204,13 @@ impl Engine {
     }
 
     /// Where a journal begins that is new: the oldest position at which a job of this source stands, whether or not it runs now. All those hold the journal from there.
-    async fn oldest(&self, source: &str, journal: &Journal, state: &StateStore) -> Result<Beginning> {
+    async fn oldest(
+        &self,
+        source: &str,
+        running: &[&Planning],
+        journal: &Journal,
+        state: &StateStore,
+    ) -> Result<Beginning> {
         let endpoint = self.endpoint(source)?;
         let mut oldest: Option<(Position, ServerIdentity)> = None;
         for (job, to) in self.readers(source) {
@@ -212,16 +218,19 @@ impl Engine {
             if outdated::reason(state, job, to)?.is_some() {
                 continue;
             }
-            let asked = async { self.endpoint(to)?.target(job).await.map_err(SyncError::at(to)) };
-            let mut target = match asked.await {
+            let asked = async {
+                let at = SyncError::at(to);
+                let mut target = self.endpoint(to)?.target(job).await.map_err(&at)?;
+                Progress::read(&target.checkpoints().await.map_err(&at)?)
+            };
+            let progress = match asked.await {
                 // It will be told that its place is gone, if it had one.
-                Err(error) if error.judge() == Judgement::RetryLater => {
+                Err(error) if !running.iter().any(|p| p.flow.job == job) => {
                     tracing::warn!(job, source, %error, "whether it stands at an earlier place than the journal that begins now is not known");
                     continue;
                 }
-                target => target?,
+                progress => progress?,
             };
-            let progress = Progress::read(&target.checkpoints().await.map_err(SyncError::at(to))?)?;
             let Some(JobState { position, server: Some(server), .. }) = progress.stream else { continue };
             drop(journal.reader(&reader_name(job, to), 0)?);
             let older = match &oldest {

@@ -14,7 +14,7 @@
 
 use super::Delivery;
 use super::assemble::Assembler;
-use crate::apply::{Decided, apply};
+use crate::apply::{Decided, apply, read_source};
 use crate::capture::Reached;
 use crate::checkpoint::Unsettled;
 use crate::context::FlowContext;
@@ -26,7 +26,7 @@ use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use tidelock_endpoint::CaptureKind;
-use tidelock_model::{Change, Image, Operation, Position, Rows, RowsWriter};
+use tidelock_model::{Change, Image, Operation, Position, RowsWriter};
 use tokio::sync::watch;
 
 /// How far a flow is: everything up to `sequence` is at its target.
@@ -153,10 +153,4 @@ async fn head(context: &FlowContext) -> Result<Position> {
     let kind = *target.capabilities().captures.first().unwrap_or(&CaptureKind::Log);
     let mut session = target.source(kind).await.map_err(&at)?;
     session.head().await.map_err(&at)
-}
-
-async fn read_source(context: &FlowContext, keys: &Rows) -> Result<Rows> {
-    let at = SyncError::at(&context.flow.source);
-    let mut source = context.source.source(context.capture).await.map_err(&at)?;
-    source.read(keys).await.map_err(&at)
 }
