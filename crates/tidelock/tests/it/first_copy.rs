@@ -2,8 +2,7 @@
 
 use crate::service::{Service, phase};
 use crate::sides::{config, pair, rows, run_all};
-use crate::support::{Place, Ran};
-use rusqlite::Connection;
+use crate::support::{Place, Ran, open, sql};
 use std::time::Duration;
 use tidelock_testkit::{Database, Kind};
 
@@ -48,16 +47,6 @@ fn stumbles(place: &Place, arguments: &[&str]) -> Ran {
     let ran = place.run(arguments);
     assert!(ran.code == 1 && ran.err.contains("not this one"), "{}", ran.transcript());
     ran
-}
-
-fn open(place: &Place, name: &str) -> Connection {
-    let connection = Connection::open(place.path(&format!("{name}.db"))).unwrap();
-    connection.busy_timeout(Duration::from_secs(10)).unwrap();
-    connection
-}
-
-fn sql(place: &Place, name: &str, script: &str) {
-    open(place, name).execute_batch(script).unwrap();
 }
 
 fn number(place: &Place, name: &str, sql: &str) -> i64 {

@@ -1,8 +1,7 @@
 //! What would lose rows in silence: each is refused with what to do, or ends equal.
 
 use crate::service::Service;
-use crate::support::Place;
-use rusqlite::Connection;
+use crate::support::{Place, open, sql};
 use std::process::Stdio;
 use std::time::Duration;
 use tidelock_testkit::{spawn_guarded, until};
@@ -32,16 +31,6 @@ fn place(config: &str) -> Place {
     sql(&place, "crm", "SELECT 1");
     place.run(&["sync"]).done();
     place
-}
-
-fn open(place: &Place, name: &str) -> Connection {
-    let connection = Connection::open(place.path(&format!("{name}.db"))).unwrap();
-    connection.busy_timeout(Duration::from_secs(10)).unwrap();
-    connection
-}
-
-fn sql(place: &Place, name: &str, script: &str) {
-    open(place, name).execute_batch(script).unwrap();
 }
 
 fn rows(place: &Place, name: &str, table: &str) -> String {

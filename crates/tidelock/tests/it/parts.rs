@@ -1,8 +1,7 @@
 //! One part that fails or takes no part, and what becomes of the others.
 
 use crate::sides::{pair, run_all};
-use crate::support::Place;
-use rusqlite::Connection;
+use crate::support::{Place, open, sql};
 use tidelock_testkit::Kind;
 
 const ONE_WAY: &str = "
@@ -26,17 +25,6 @@ fn place(config: &str) -> Place {
     }
     place.run(&["sync"]).done();
     place
-}
-
-fn open(place: &Place, name: &str) -> Connection {
-    let connection = Connection::open(place.path(&format!("{name}.db"))).unwrap();
-    connection.busy_timeout(std::time::Duration::from_secs(10)).unwrap();
-    connection.pragma_update(None, "journal_mode", "WAL").unwrap();
-    connection
-}
-
-fn sql(place: &Place, name: &str, sql: &str) {
-    open(place, name).execute_batch(sql).unwrap();
 }
 
 fn count(place: &Place, name: &str, what: &str) -> i64 {

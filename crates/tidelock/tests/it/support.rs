@@ -84,3 +84,15 @@ impl Ran {
         self
     }
 }
+
+/// The SQLite file `name` of a place, made where it is absent.
+pub fn open(place: &Place, name: &str) -> rusqlite::Connection {
+    let connection = rusqlite::Connection::open(place.path(&format!("{name}.db"))).unwrap();
+    connection.busy_timeout(std::time::Duration::from_secs(10)).unwrap();
+    connection
+}
+
+/// Runs statements in such a file.
+pub fn sql(place: &Place, name: &str, script: &str) {
+    open(place, name).execute_batch(script).unwrap();
+}
