@@ -36,7 +36,7 @@ pub(crate) fn engine_answers() -> bool {
 
 /// Starts containers for these kinds and waits until they answer.
 pub(crate) fn up(folders: &Folders, kinds: &[Kind]) -> Result<Vec<Server>> {
-    tls::prepare(folders)?;
+    tls::prepare(&folders.tls())?;
     let password = template::password(folders)?;
     let mut command = compose(folders);
     command.env("TIDELOCK_LAB_PASSWORD", &password).env("TIDELOCK_LAB_TLS", folders.tls());
@@ -73,10 +73,11 @@ pub(crate) fn up(folders: &Folders, kinds: &[Kind]) -> Result<Vec<Server>> {
     Ok(servers)
 }
 
-/// Removes all containers of this checkout and their data.
-pub(crate) fn down(folders: &Folders) -> Result<()> {
-    let status =
-        compose(folders).args(["down", "--volumes"]).status().context("running docker compose down")?;
+/// Removes the containers of these kinds and their data.
+pub(crate) fn down(folders: &Folders, kinds: &[Kind]) -> Result<()> {
+    let mut command = compose(folders);
+    command.args(["down", "--volumes"]).args(kinds.iter().map(|kind| kind.name()));
+    let status = command.status().context("running docker compose down")?;
     if !status.success() {
         bail!("docker compose down failed");
     }

@@ -47,7 +47,7 @@ impl Folders {
             Some(_) if !walkable(&front) => moved(&front)?,
             _ => front.clone(),
         };
-        for folder in ["servers", "templates", "run", "tls"] {
+        for folder in ["servers", "templates", "run"] {
             make(&root.join(folder), 0o755)?;
         }
         Ok(Folders { front, root, nobody })

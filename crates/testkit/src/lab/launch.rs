@@ -76,7 +76,7 @@ pub(crate) fn restart(
 
 /// Fills a run folder with a fresh server's data.
 fn fill(folders: &Folders, kind: Kind, place: &Place) -> Result<()> {
-    tls::prepare(folders)?;
+    tls::prepare(&folders.tls())?;
     let password = template::password(folders)?;
     let template = template::prepare(folders, kind, &password)?;
     let copied = Command::new("cp").arg("-a").arg(&template).arg(place.run.join("data")).status();

@@ -205,11 +205,12 @@ fn stop(folders: &Folders, entries: &[Entry]) -> Result<()> {
             }
         }
     });
-    if entries.iter().any(|entry| matches!(entry.origin, Origin::Docker)) {
-        docker::down(folders)
-    } else {
-        Ok(())
-    }
+    let containers: Vec<_> = entries
+        .iter()
+        .filter(|entry| matches!(entry.origin, Origin::Docker))
+        .map(|entry| entry.server.kind)
+        .collect();
+    if containers.is_empty() { Ok(()) } else { docker::down(folders, &containers) }
 }
 
 /// Drops the databases that killed tests left on a kept server.

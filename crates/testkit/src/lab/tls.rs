@@ -5,31 +5,45 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose};
 
 use super::folders::{Folders, write_secret};
+
+const FILES: [&str; 3] = ["ca.pem", "server.pem", KEY];
+const KEY: &str = "server.key";
 
 /// The file that a client gives as its root certificate.
 pub(crate) fn authority_file(folders: &Folders) -> PathBuf {
     folders.tls().join("ca.pem")
 }
 
-/// Makes the authority and the servers' certificate unless they are there.
-pub(crate) fn prepare(folders: &Folders) -> Result<()> {
-    if authority_file(folders).is_file() {
+/// Makes `folder` with the authority and the servers' certificate, unless it is there. Servers that start side by side all
+/// do this at once: the folder appears whole, by one rename, so that all of them have the files of the same maker.
+pub(crate) fn prepare(folder: &Path) -> Result<()> {
+    if folder.is_dir() {
         return Ok(());
     }
-    let (authority, certificate, key) = issue().context("making the lab's certificates")?;
-    write(&folders.tls().join("server.pem"), &certificate)?;
-    write_secret(&folders.tls().join("server.key"), &key)?;
-    // Last: where this file is, the others are.
-    write(&authority_file(folders), &authority)
+    let beside = folder.parent().context("the folder of the certificates has a parent")?;
+    let part = tempfile::Builder::new().prefix(".part-tls-").tempdir_in(beside).context("making a folder")?;
+    fs::set_permissions(part.path(), fs::Permissions::from_mode(0o755))?;
+    let texts = issue().context("making the lab's certificates")?;
+    for (name, text) in FILES.into_iter().zip(texts) {
+        let path = part.path().join(name);
+        match name {
+            KEY => write_secret(&path, &text)?,
+            _ => fs::write(&path, text).with_context(|| format!("writing {}", path.display()))?,
+        }
+    }
+    if fs::rename(part.path(), folder).is_err() && !folder.is_dir() {
+        bail!("putting the lab's certificates into {} failed", folder.display());
+    }
+    Ok(())
 }
 
 /// Copies the servers' certificate and key into a server's own folder, readable for that server only.
 pub(crate) fn copy_into(folders: &Folders, run: &Path) -> Result<()> {
-    for name in ["ca.pem", "server.pem", "server.key"] {
+    for name in FILES {
         let copy = run.join(name);
         fs::copy(folders.tls().join(name), &copy)
             .with_context(|| format!("copying {name} into {}", run.display()))?;
@@ -39,7 +53,8 @@ pub(crate) fn copy_into(folders: &Folders, run: &Path) -> Result<()> {
     Ok(())
 }
 
-fn issue() -> Result<(String, String, String)> {
+/// The texts of [`FILES`].
+fn issue() -> Result<[String; 3]> {
     let authority_key = KeyPair::generate()?;
     let mut params = CertificateParams::new(Vec::new())?;
     params.distinguished_name.push(DnType::CommonName, "tidelock lab authority");
@@ -52,9 +67,29 @@ fn issue() -> Result<(String, String, String)> {
     let mut params = CertificateParams::new(vec!["localhost".to_string(), "127.0.0.1".to_string()])?;
     params.distinguished_name.push(DnType::CommonName, "localhost");
     let certificate = params.signed_by(&key, &issuer)?.pem();
-    Ok((authority, certificate, key.serialize_pem()))
+    Ok([authority, certificate, key.serialize_pem()])
 }
 
-fn write(path: &Path, text: &str) -> Result<()> {
-    fs::write(path, text).with_context(|| format!("writing {}", path.display()))
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn servers_that_start_at_once_get_the_files_of_one_maker() {
+        let place = tempfile::tempdir().unwrap();
+        let folder = place.path().join("tls");
+        let texts = || FILES.map(|name| fs::read_to_string(folder.join(name)).unwrap());
+        let seen: Vec<_> = std::thread::scope(|scope| {
+            let makers: Vec<_> = (0..8)
+                .map(|_| {
+                    scope.spawn(|| {
+                        prepare(&folder).unwrap();
+                        texts()
+                    })
+                })
+                .collect();
+            makers.into_iter().map(|maker| maker.join().unwrap()).collect()
+        });
+        assert!(seen.iter().all(|seen| *seen == texts()));
+    }
 }
