@@ -104,8 +104,8 @@ pub trait Endpoint: Send + Sync {
     /// Whether a snapshot read at `mark` already holds the transaction that began with `at` (see `Record::Begin`). Pure.
     fn covers(&self, mark: &Position, at: &str) -> Result<Coverage>;
 
-    /// Lists, and with `remove` also removes, all that tidelock put into this database for `job` (or for all jobs): slots, publications, triggers,
-    /// change tables, checkpoints. Never a table of the user's.
+    /// Lists, and with `remove` also removes, what tidelock put into this database: for one `job` its checkpoints (and their table, when it is the last job
+    /// there); for all jobs also what captures changes, which is not one job's own: slots, publications, triggers, change tables. Never a table of the user's.
     async fn cleanup(&self, job: Option<&str>, remove: bool) -> Result<Vec<Cleanup>>;
 }
 

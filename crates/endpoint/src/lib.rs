@@ -12,7 +12,7 @@
 //! * **Cancellation.** Dropping a future of `next` loses nothing. Dropping any other future leaves the session broken: drop it and
 //!   open a new one. Nothing is half applied: what was not committed is rolled back by the server.
 //! * **Errors** are [`EndpointError`]s with a kind that says what may be done about them (see [`ErrorKind`]) and never hold a secret.
-//! * **No default bodies**: an engine that cannot do a thing says so with an error, it does not succeed in silence.
+//! * **No default bodies that do nothing**: an engine that cannot do a thing says so with an error, it does not succeed in silence.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod delta;

@@ -73,9 +73,10 @@ impl<'u> Merged<'u> {
 
 /// The canonical hash of a row's key.
 fn hash(table: &Table, image: Image<'_>, scratch: &mut Vec<u8>) -> Result<u128, CodecError> {
-    let slots = image.slots().collect::<Result<Vec<_>, _>>()?;
-    let key = table.key.iter().map(|i| slots.get(*i).copied().unwrap_or(Slot::NotSent));
-    Ok(canonical_hash(key, scratch))
+    let mut fault = None;
+    let key = table.key.iter().map_while(|i| image.slot(*i).map_err(|e| fault = Some(e)).ok());
+    let hash = canonical_hash(key, scratch);
+    fault.map_or(Ok(hash), Err)
 }
 
 #[cfg(test)]

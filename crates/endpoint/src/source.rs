@@ -11,9 +11,8 @@ pub struct Prepared {
     pub server: ServerIdentity,
     /// The capture was not there and has just been made: its history begins at `start`.
     pub created: bool,
-    /// Tables that were not captured and are from now on; changes made to them before are not in the stream. Empty where every table's are.
-    pub added: Vec<TableName>,
-    /// Which table each is, in the engine's own terms, where it can tell a table from another that later has its name.
+    /// In the engine's own terms, where it can tell: which table each is, and since when it is captured. Another text once the table was replaced by one of
+    /// the same name, or was taken out of the capture and put back: changes made to it meanwhile are not in the stream.
     pub identities: Vec<(TableName, String)>,
     /// The oldest position from which the stream can still be read.
     pub start: Position,

@@ -8,7 +8,9 @@ const NAME: &str = "tidelock.lock";
 
 /// The exclusive right to a state directory, held until dropped (or until the process ends, however it ends).
 #[derive(Debug)]
-pub struct StateLock(#[allow(dead_code, reason = "held for its drop")] FileLock);
+pub struct StateLock {
+    _file: FileLock,
+}
 
 impl StateLock {
     /// Takes the lock of `directory` (made when it is absent), or tells which process has it. Waits a moment at most: for whoever looks whether it is held.
@@ -20,7 +22,7 @@ impl StateLock {
         loop {
             match FileLock::acquire(&path) {
                 Err(JournalError::Locked { .. }) if tries < 10 => tries += 1,
-                other => return other.map(StateLock),
+                other => return other.map(|file| StateLock { _file: file }),
             }
             std::thread::sleep(Duration::from_millis(10));
         }
@@ -35,7 +37,9 @@ impl StateLock {
 
 /// A lock file. The lock is the system's (`flock`), not the file's existence: one that was left behind does not matter.
 #[derive(Debug)]
-pub(crate) struct FileLock(#[allow(dead_code, reason = "held for its drop")] File);
+pub(crate) struct FileLock {
+    _file: File,
+}
 
 impl FileLock {
     pub(crate) fn acquire(path: &Path) -> Result<FileLock, JournalError> {
@@ -55,7 +59,7 @@ impl FileLock {
             Err(TryLockError::Error(e)) => return Err(failed(e)),
         }
         file.set_len(0).and_then(|()| write!(file, "{}", std::process::id())).map_err(failed)?;
-        Ok(FileLock(file))
+        Ok(FileLock { _file: file })
     }
 }
 

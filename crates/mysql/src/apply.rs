@@ -223,6 +223,7 @@ impl Target for MyTarget {
     }
 
     async fn begin(&mut self, origin: &str) -> Result<()> {
+        self.known.look_again(&mut self.session, &self.config.database).await?;
         self.pending = Some(self.marker.begin(origin));
         Ok(())
     }

@@ -110,9 +110,11 @@ pub(crate) async fn describe(session: &mut Session, database: &str, which: Which
 /// Describes one table that must be there.
 pub(crate) async fn describe_one(session: &mut Session, database: &str, name: &TableName) -> Result<Layout> {
     let found = describe(session, database, Which::Any(std::slice::from_ref(name))).await?;
-    // Where the server folds names, and this table is asked for in other letters, there is no other that it could be.
-    let exact = found.iter().position(|l| l.table.name == *name).unwrap_or(0);
-    found.into_iter().nth(exact).ok_or_else(|| {
+    // MariaDB's catalogue answers by names that differ in case or accents, whether or not these are the same to the server.
+    let key = |n: &str| session.server.table_names.key(n);
+    let exact = found.iter().position(|l| l.table.name == *name);
+    let same = || found.iter().position(|l| key(&l.table.name.name) == key(&name.name));
+    exact.or_else(same).and_then(|place| found.into_iter().nth(place)).ok_or_else(|| {
         precondition("TL-MY-TABLE-MISSING", format!("table {name} is not there, or the user may not see it"))
     })
 }

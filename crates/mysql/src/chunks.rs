@@ -101,7 +101,6 @@ pub(crate) async fn cut(session: &mut Session, layout: &Layout, rows: u64) -> Re
     let mut add = |bounds: &Bounds, estimate| {
         let (number, bounds) = (chunks.len() as u32, bounds.text());
         chunks.push(Chunk { table: table.name.clone(), number, bounds, estimate });
-        chunks.len() as u64
     };
     let mut bounds = Bounds { columns, after: None, to: None };
     if key.is_empty() {
@@ -122,7 +121,8 @@ pub(crate) async fn cut(session: &mut Session, layout: &Layout, rows: u64) -> Re
         let row: Option<Row> = session.conn.exec_first(sql, ()).await.map_err(|e| from_driver(&doing, e))?;
         let Some(row) = row else { break };
         bounds.to = Some(literals(layout, &key, &row)?);
-        seen += rows.max(1) * u64::from(add(&bounds, rows.max(1)) > 0);
+        add(&bounds, rows.max(1));
+        seen += rows.max(1);
         bounds.after = bounds.to.take();
     }
     add(&bounds, layout.rows.saturating_sub(seen).min(rows));

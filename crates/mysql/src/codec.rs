@@ -123,7 +123,14 @@ impl Codec {
     pub fn int(&self, value: i128, out: &mut ImageWriter<'_>) -> Result<(), Fault> {
         let fault = |_| Fault::new("a number is out of range");
         match self {
-            Codec::Bool => out.value(&Value::Bool(value != 0)),
+            Codec::Bool => match value {
+                0 | 1 => out.value(&Value::Bool(value == 1)),
+                _ => {
+                    return Err(Fault::new(
+                        "a column that was made for booleans holds another number than 0 and 1",
+                    ));
+                }
+            },
             Codec::Int { unsigned: true, .. } => out.value(&Value::UInt(value.try_into().map_err(fault)?)),
             _ => out.value(&Value::Int(value.try_into().map_err(fault)?)),
         }

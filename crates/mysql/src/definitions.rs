@@ -5,7 +5,7 @@
 //! loudly (following a changed schema is not built yet). What cannot be seen in the log without FULL metadata, such as a renamed column, is caught
 //! when the statement that changed it comes by, if rows before it were read with the later definition.
 
-use crate::binlog::statement::{Doubt, Statement};
+use crate::binlog::statement::{Doubt, Statement, same};
 use crate::binlog::subject::Named;
 use crate::binlog::table_map::{TableMap, Wire, table_id};
 use crate::catalog::{Layout, describe_one};
@@ -44,7 +44,7 @@ struct Known {
     /// As rows and changes carry it.
     table: Arc<Table>,
     /// The end of the log when the catalogue was read.
-    loaded: Option<Place>,
+    loaded: Place,
     /// Rows were decoded whose table map told no names.
     used_unnamed: bool,
 }
@@ -54,7 +54,6 @@ type Key = (String, String);
 /// The tables that are followed.
 pub(crate) struct Definitions {
     config: Config,
-    session: Option<Session>,
     fold: bool,
     wanted: HashMap<Key, TableName>,
     known: HashMap<Key, Known>,
@@ -66,7 +65,6 @@ impl Definitions {
     pub fn new(config: &Config, tables: &[TableName], fold: bool) -> Definitions {
         let mut definitions = Definitions {
             config: config.clone(),
-            session: None,
             fold,
             wanted: HashMap::new(),
             known: HashMap::new(),
@@ -145,27 +143,12 @@ impl Definitions {
 
     async fn look(&mut self, key: &Key) -> Result<Known> {
         let name = self.wanted.get(key).ok_or_else(|| protocol("a table that is not followed"))?.clone();
-        let (layout, loaded) = match self.ask(&name).await {
-            Ok(found) => found,
-            Err(error)
-                if self.session.is_some() && error.kind == tidelock_endpoint::ErrorKind::Unavailable =>
-            {
-                self.session = None;
-                self.ask(&name).await?
-            }
-            Err(error) => return Err(error),
-        };
+        // Tables are looked up so rarely that a connection is not kept for it.
+        let mut session = Session::connect(&self.config, Purpose::Look).await?;
+        let layout = describe_one(&mut session, &self.config.database, &name).await?;
+        let loaded = head(&mut session).await?.place;
         let table = Arc::new(layout.table.without_generated());
         Ok(Known { layout, table, loaded, used_unnamed: false })
-    }
-
-    async fn ask(&mut self, name: &TableName) -> Result<(Layout, Option<Place>)> {
-        let session = match &mut self.session {
-            Some(session) => session,
-            None => self.session.insert(Session::connect(&self.config, Purpose::Look).await?),
-        };
-        let layout = describe_one(session, &self.config.database, name).await?;
-        Ok((layout, Some(head(session).await?.place)))
     }
 
     /// The followed tables that a statement speaks of (ours excepted).
@@ -195,7 +178,7 @@ impl Definitions {
     }
 
     fn same(&self, a: &str, b: &str) -> bool {
-        if self.fold { a.eq_ignore_ascii_case(b) } else { a == b }
+        same(a, b, self.fold)
     }
 
     /// The followed tables among these; `schema`: where names without one are.
@@ -227,7 +210,7 @@ impl Definitions {
     pub fn changed(&mut self, keys: &[Key], statement: &Statement, at: &Place) -> Result<()> {
         for key in keys {
             let Some(known) = self.known.remove(key) else { continue };
-            let later = known.loaded.as_ref().is_some_and(|l| at.compare(l) == Some(Ordering::Less));
+            let later = at.compare(&known.loaded) == Some(Ordering::Less);
             if known.used_unnamed && later && statement.changes_meaning() {
                 return Err(changed(
                     &key.1,

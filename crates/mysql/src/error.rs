@@ -11,7 +11,9 @@ pub(crate) fn from_driver(doing: &str, error: Error) -> EndpointError {
         Error::Io(IoError::Tls(_)) => (
             ErrorKind::Authentication,
             "TL-MY-TLS",
-            Some("name the authority with `tls: { ca: … }`, or lower `tls.mode`"),
+            Some(
+                "name the authority with `ca: FILE` beside `url`, or set `tls: require`, which does not check the certificate",
+            ),
         ),
         // The certificate was not taken: rustls tells it as an error of reading.
         Error::Io(IoError::Io(io))
@@ -20,8 +22,14 @@ pub(crate) fn from_driver(doing: &str, error: Error) -> EndpointError {
             (
                 ErrorKind::Authentication,
                 "TL-MY-TLS",
-                Some("name the authority with `tls: { ca: … }`, or lower `tls.mode`"),
+                Some(
+                    "name the authority with `ca: FILE` beside `url`, or set `tls: require`, which does not check the certificate",
+                ),
             )
+        }
+        // The driver's parser tells so of an event that it cannot read.
+        Error::Io(IoError::Io(io)) if io.kind() == std::io::ErrorKind::InvalidData => {
+            (ErrorKind::Protocol, "TL-MY-PROTOCOL", None)
         }
         Error::Io(_) => (ErrorKind::Unavailable, "TL-MY-UNAVAILABLE", None),
         Error::Driver(DriverError::NoClientSslFlagFromServer) => (
@@ -72,6 +80,7 @@ fn server_kind(error: &ServerError) -> Judged {
         | 1158..=1161
         | 1184
         | 1203
+        | 1226
         | 1317
         | 1927
         | 2006

@@ -67,6 +67,8 @@ pub(crate) struct Follower {
     payload: bool,
     /// Events before this offset of the first file were read already.
     skip_to: Option<u64>,
+    /// Inside of a compressed transaction that was read already.
+    skipped_payload: bool,
     prepared: Prepared,
     rotated: bool,
     definitions: Definitions,
@@ -84,6 +86,7 @@ impl Follower {
             group: None,
             payload: false,
             skip_to: skip.then_some(from.place.offset),
+            skipped_payload: false,
             prepared: from.prepared.clone(),
             rotated: false,
             definitions,
@@ -94,7 +97,7 @@ impl Follower {
 
     /// Whether reading could resume at the place reached.
     pub fn between_groups(&self) -> bool {
-        self.group.is_none() && !self.payload && self.skip_to.is_none()
+        self.group.is_none() && !self.payload && !self.skipped_payload && self.skip_to.is_none()
     }
 
     pub fn place(&self) -> &Place {
@@ -129,11 +132,16 @@ impl Follower {
         if heartbeat {
             return Ok(());
         }
+        self.skipped_payload &= !outside;
+        if self.skipped_payload {
+            return Ok(());
+        }
         let before = self.place.offset;
         if !self.payload && head.code != kind::ROTATE {
             self.advance(head);
         }
         if let Some(skip_to) = self.skip_to {
+            self.skipped_payload = head.code == kind::TRANSACTION_PAYLOAD;
             if self.place.offset >= skip_to {
                 self.skip_to = None;
             }
@@ -292,7 +300,7 @@ impl Follower {
     async fn query(&mut self, head: Head, data: &[u8], before: u64) -> Result<()> {
         let mut unpacked = std::mem::take(&mut self.unpacked);
         let query = Query::parse(head.code, data, &mut unpacked).map_err(at)?;
-        let statement = Statement::parse(query.text, query.collation);
+        let statement = Statement::parse(query.text, query.spoken);
         let group_at = self.group(head, before).at.clone();
         let meaning = statement.meaning.clone();
         if matches!(meaning, Meaning::Truncate | Meaning::Ddl | Meaning::Rows)

@@ -62,7 +62,7 @@ impl GtidSet {
         let GtidSet::MySql(sources) = self else { return };
         let intervals = sources.entry((source.to_owned(), tag.to_owned())).or_default();
         if let Some(end) = intervals.last_mut()
-            && first == end.1 + 1
+            && first == end.1.saturating_add(1)
         {
             end.1 = last;
             return;

@@ -106,7 +106,7 @@ fn version(server: &Server, findings: &mut Findings) {
     if !supported {
         let message = format!(
             "{} {} is older than {oldest}, the oldest that is tested",
-            server.identity.product, server.text
+            server.identity.product, server.identity.version
         );
         findings.warning(
             "TL-MY-VERSION",

@@ -170,6 +170,7 @@ fn load_statement(reading: &Reading, mode: WriteMode) -> String {
 #[async_trait]
 impl Loader for MyLoader {
     async fn begin(&mut self, table: &Arc<Table>, mode: WriteMode, origin: &str) -> Result<()> {
+        self.known.look_again(&mut self.session, &self.database).await?;
         let reading = self.known.reading(&mut self.session, &self.database, table).await?;
         // What a chunk before left open goes.
         let sql = format!("ROLLBACK; {}", self.marker.begin(origin));

@@ -144,7 +144,7 @@ pub(crate) fn covers(mark: &Position, at: &str) -> Result<Coverage> {
 fn unreadable(text: &str) -> EndpointError {
     let message = format!("'{text}' is no place in a binary log");
     EndpointError::new(ErrorKind::PositionLost, "TL-MY-POSITION-UNREADABLE", message)
-        .hint("it was recorded at another kind of endpoint, or by another version")
+        .hint("the state belongs to another endpoint, or is damaged; copy anew with `tidelock sync --full`")
 }
 
 #[cfg(test)]

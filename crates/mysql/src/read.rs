@@ -27,6 +27,9 @@ pub(crate) struct Reading {
     pub places: Vec<usize>,
     /// For writing: with the columns that `table` does not have, where there are any.
     pub wide: Option<Arc<Reading>>,
+    /// The table's and its columns' names as they are there, in quotes: every row needs them.
+    pub sql_name: String,
+    pub names: Vec<String>,
     list: String,
 }
 
@@ -42,7 +45,9 @@ impl Reading {
             }
         };
         let list = places.iter().map(column).collect::<Vec<_>>().join(", ");
-        Ok(Reading { table: table.clone(), layout: layout.clone(), places, wide: None, list })
+        let names = places.iter().map(|i| quoted(&layout.table.columns[*i].name)).collect();
+        let (table, sql_name, layout) = (table.clone(), layout.sql_name(), layout.clone());
+        Ok(Reading { table, layout, places, wide: None, sql_name, names, list })
     }
 
     /// As [`Reading::new`], for a table that is written.
@@ -73,8 +78,13 @@ impl Reading {
         )
     }
 
+    /// Whether a column is written: not one that the target computes.
+    pub fn writes(&self, column: usize) -> bool {
+        self.places.get(column).is_some_and(|place| !self.layout.table.columns[*place].generated)
+    }
+
     pub fn select(&self, condition: &str) -> String {
-        format!("SELECT {} FROM {} WHERE {condition}", self.list, self.layout.sql_name())
+        format!("SELECT {} FROM {} WHERE {condition}", self.list, self.sql_name)
     }
 
     /// One row of the answer.
@@ -144,12 +154,12 @@ pub(crate) fn keys_condition(reading: &Reading, keys: &[Image<'_>], out: &mut Ve
             format!("table {} has no key to read or write rows by", table.name),
         ));
     }
-    let columns: Vec<String> = table.key.iter().map(|i| quoted(&column_name(reading, *i))).collect();
-    let single = columns.len() == 1;
-    out.extend_from_slice(
-        if single { columns[0].clone() } else { format!("({})", columns.join(", ")) }.as_bytes(),
-    );
-    out.extend_from_slice(b" IN (");
+    let single = table.key.len() == 1;
+    for (n, column) in table.key.iter().enumerate() {
+        out.extend_from_slice(if single { b"" } else { if n == 0 { b"(" } else { b"," } });
+        out.extend_from_slice(reading.names[*column].as_bytes());
+    }
+    out.extend_from_slice(if single { b" IN (" } else { b") IN (" });
     for (n, image) in keys.iter().enumerate() {
         if n > 0 {
             out.push(b',');

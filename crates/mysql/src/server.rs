@@ -23,7 +23,6 @@ pub(crate) enum Flavor {
 pub(crate) struct Server {
     pub flavor: Flavor,
     pub version: (u32, u32, u32),
-    pub text: String,
     pub identity: ServerIdentity,
     pub log_bin: bool,
     pub local_infile: bool,
@@ -55,8 +54,7 @@ impl Server {
         Ok(Server {
             flavor,
             version,
-            identity: ServerIdentity { product, version: text.clone(), id },
-            text,
+            identity: ServerIdentity { product, version: text, id },
             log_bin: row.number(2)? == 1,
             local_infile: row.number(3)? == 1,
             max_allowed_packet: row.number(4)? as usize,

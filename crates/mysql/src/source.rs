@@ -87,13 +87,13 @@ impl Source for MySource {
         let start = self.settled_head(tables).await?;
         let start = self.with_undecided(start, before).await?;
         let server = self.session.server.identity.clone();
-        Ok(tidelock_endpoint::Prepared { server, created: false, added: vec![], identities: vec![], start })
+        Ok(tidelock_endpoint::Prepared { server, created: false, identities: vec![], start })
     }
 
     async fn resume(&mut self, _tables: &[TableName]) -> Result<tidelock_endpoint::Prepared> {
         let start = head(&mut self.session).await?.position();
         let server = self.session.server.identity.clone();
-        Ok(tidelock_endpoint::Prepared { server, created: false, added: vec![], identities: vec![], start })
+        Ok(tidelock_endpoint::Prepared { server, created: false, identities: vec![], start })
     }
 
     async fn plan(&mut self, _tables: &[TableName]) -> Result<Vec<String>> {

@@ -6,10 +6,9 @@
 
 use crate::Result;
 use crate::codec::Codec;
-use crate::connect::quoted;
+use crate::encode::hex;
 use crate::error::{self, protocol};
 use crate::read::{KEYS, Reading, column_name, keys_condition, put_value, put_written};
-use std::io::Write;
 use tidelock_endpoint::{Delta, Update};
 use tidelock_model::{Image, Slot, Value};
 
@@ -49,7 +48,7 @@ impl Script {
     }
 }
 
-/// Writes a delta's statements, handing full scripts to `full`.
+/// Writes a delta's statements into `scripts`, a new one whenever the last is full.
 pub(crate) struct Writer<'w> {
     pub reading: &'w Reading,
     /// A statement and a script are about this large at most.
@@ -69,8 +68,11 @@ impl Writer<'_> {
     pub fn removals(&mut self, delta: &Delta<'_>) -> Result<()> {
         if delta.truncate {
             // TRUNCATE would commit.
-            let name = self.reading.layout.sql_name();
-            self.add(Counts::Nothing, |out| text(out, &format!("DELETE FROM {name}")))?;
+            let name = &self.reading.sql_name;
+            self.add(Counts::Nothing, |out| {
+                write(out, &["DELETE FROM ", name]);
+                Ok(())
+            })?;
         }
         self.deletes(&delta.deletes)
     }
@@ -109,7 +111,7 @@ impl Writer<'_> {
             return String::new();
         }
         let assign = |i: usize| {
-            let name = quoted(&column_name(self.reading, i));
+            let name = &self.reading.names[i];
             format!("{name}=VALUES({name})")
         };
         let mut plain = self.written().filter(|i| !table.key.contains(i)).map(assign).collect::<Vec<_>>();
@@ -133,15 +135,20 @@ impl Writer<'_> {
 
     /// Columns that are written: not those that the target computes.
     pub fn written(&self) -> impl Iterator<Item = usize> + '_ {
-        let reading = self.reading;
-        (0..reading.places.len()).filter(|i| !reading.layout.table.columns[reading.places[*i]].generated)
+        (0..self.reading.places.len()).filter(|i| self.reading.writes(*i))
+    }
+
+    /// The names of the columns that are written.
+    fn list(&self) -> String {
+        let names: Vec<&str> = self.written().map(|i| self.reading.names[i].as_str()).collect();
+        names.join(",")
     }
 
     fn deletes(&mut self, keys: &[Image<'_>]) -> Result<()> {
         let reading = self.reading;
         for part in keys.chunks(KEYS) {
             self.add(Counts::Nothing, |out| {
-                text(out, &format!("DELETE FROM {} WHERE ", reading.layout.sql_name()))?;
+                write(out, &["DELETE FROM ", &reading.sql_name, " WHERE "]);
                 keys_condition(reading, part, out)?;
                 exact_condition(reading, part, out)
             })?;
@@ -152,21 +159,18 @@ impl Writer<'_> {
     pub fn update(&mut self, update: &Update<'_>) -> Result<()> {
         let reading = self.reading;
         let mut set = Vec::new();
-        let written: Vec<usize> = self.written().collect();
         for (i, slot) in update.set.slots().enumerate() {
-            let slot = slot.map_err(error::codec)?;
-            let name = quoted(&column_name(reading, i));
-            let column = &reading.layout.columns[reading.places[i]];
-            match slot {
-                Slot::Value(value) if written.contains(&i) => {
+            let name = reading.names.get(i).ok_or_else(short)?;
+            match slot.map_err(error::codec)? {
+                Slot::Value(value) if reading.writes(i) => {
                     comma(&mut set);
-                    text(&mut set, &format!("{name}="))?;
+                    write(&mut set, &[name, "="]);
                     put_written(reading, i, &value, &mut set)?;
                 }
                 // Else the server would set it to the present moment.
-                Slot::NotSent if column.on_update => {
+                Slot::NotSent if reading.layout.columns[reading.places[i]].on_update => {
                     comma(&mut set);
-                    text(&mut set, &format!("{name}={name}"))?;
+                    write(&mut set, &[name, "=", name]);
                 }
                 _ => {}
             }
@@ -175,12 +179,12 @@ impl Writer<'_> {
             return Ok(());
         }
         for column in reading.unmoved() {
-            text(&mut set, &format!(",{column}"))?;
+            write(&mut set, &[",", &column]);
         }
         self.add(Counts::Missing, |out| {
-            text(out, &format!("UPDATE {} SET ", reading.layout.sql_name()))?;
+            write(out, &["UPDATE ", &reading.sql_name, " SET "]);
             out.extend_from_slice(&set);
-            text(out, " WHERE ")?;
+            write(out, &[" WHERE "]);
             keys_condition(reading, &[update.key], out)?;
             exact_condition(reading, &[update.key], out)
         })
@@ -189,16 +193,14 @@ impl Writer<'_> {
     /// Multi-row statements.
     pub fn rows(&mut self, verb: &str, images: &[Image<'_>], behind: &str) -> Result<()> {
         let reading = self.reading;
-        let written: Vec<usize> = self.written().collect();
-        let names: Vec<String> = written.iter().map(|i| quoted(&column_name(reading, *i))).collect();
-        let head = format!("{verb} {} ({}) VALUES ", reading.layout.sql_name(), names.join(","));
+        let head = format!("{verb} {} ({}) VALUES ", reading.sql_name, self.list());
         let limit = self.limit;
         let mut rest = images;
         while !rest.is_empty() {
             let mut done = 0;
             self.add(Counts::Nothing, |out| {
                 let start = out.len();
-                text(out, &head)?;
+                write(out, &[&head]);
                 for image in rest {
                     if done > 0 {
                         if out.len() - start >= limit {
@@ -209,7 +211,8 @@ impl Writer<'_> {
                     whole_row(reading, *image, out)?;
                     done += 1;
                 }
-                text(out, behind)
+                write(out, &[behind]);
+                Ok(())
             })?;
             rest = &rest[done..];
         }
@@ -219,26 +222,25 @@ impl Writer<'_> {
     /// One row that must not be there yet; affects no row when it is.
     fn insert_absent(&mut self, image: Image<'_>) -> Result<()> {
         let reading = self.reading;
-        let name = reading.layout.sql_name();
-        let names: Vec<String> = self.written().map(|i| quoted(&column_name(reading, i))).collect();
+        let (name, list) = (&reading.sql_name, self.list());
         self.add(Counts::Present, |out| {
-            text(out, &format!("INSERT INTO {name} ({}) SELECT ", names.join(",")))?;
+            write(out, &["INSERT INTO ", name, " (", &list, ") SELECT "]);
             let start = out.len();
             whole_row(reading, image, out)?;
             // Without the brackets of a VALUES row.
             out.remove(start);
             out.pop();
-            text(out, &format!(" FROM DUAL WHERE NOT EXISTS (SELECT 1 FROM {name} WHERE "))?;
+            write(out, &[" FROM DUAL WHERE NOT EXISTS (SELECT 1 FROM ", name, " WHERE "]);
             keys_condition(reading, &[image], out)?;
             exact_condition(reading, &[image], out)?;
-            text(out, ")")
+            write(out, &[")"]);
+            Ok(())
         })
     }
 }
 
-fn text(out: &mut Vec<u8>, text: &str) -> Result<()> {
-    out.extend_from_slice(text.as_bytes());
-    Ok(())
+fn write(out: &mut Vec<u8>, parts: &[&str]) {
+    parts.iter().for_each(|part| out.extend_from_slice(part.as_bytes()));
 }
 
 fn comma(out: &mut Vec<u8>) {
@@ -253,7 +255,10 @@ fn whole_row(reading: &Reading, image: Image<'_>, out: &mut Vec<u8>) -> Result<(
     let mut first = true;
     for (i, slot) in image.slots().enumerate() {
         let slot = slot.map_err(error::codec)?;
-        if reading.layout.table.columns[*reading.places.get(i).ok_or_else(short)?].generated {
+        if i >= reading.places.len() {
+            return Err(short());
+        }
+        if !reading.writes(i) {
             continue;
         }
         if !std::mem::take(&mut first) {
@@ -284,36 +289,31 @@ pub(crate) fn exact_condition(reading: &Reading, keys: &[Image<'_>], out: &mut V
         return Ok(());
     }
     let table = &reading.table;
-    let loose: Vec<usize> =
-        table.key.iter().copied().filter(|i| !reading.layout.columns[reading.places[*i]].exact).collect();
     let text_column =
         |i: usize| matches!(reading.layout.columns[reading.places[i]].codec, Codec::Text { .. });
-    let column = |i: usize| {
-        let name = quoted(&column_name(reading, i));
-        if text_column(i) { format!("CAST(CONVERT({name} USING utf8mb4) AS BINARY)") } else { name }
-    };
-    let columns: Vec<String> = table.key.iter().map(|i| column(*i)).collect();
-    if loose.is_empty() {
-        return Ok(());
+    for (n, column) in table.key.iter().enumerate() {
+        let name = reading.names[*column].as_str();
+        write(out, &[if n == 0 { " AND (" } else { "," }]);
+        match text_column(*column) {
+            true => write(out, &["CAST(CONVERT(", name, " USING utf8mb4) AS BINARY)"]),
+            false => write(out, &[name]),
+        }
     }
-    // Writing to a Vec does not fail.
-    let _ = write!(out, " AND ({}) IN (", columns.join(","));
+    write(out, &[") IN ("]);
     for (n, image) in keys.iter().enumerate() {
-        out.extend_from_slice(if n == 0 { b"(" } else { b",(" });
-        let mut literals = Vec::new();
-        for place in &table.key {
-            comma(&mut literals);
-            let slot = image.slot(*place).map_err(error::codec)?;
-            match slot {
-                Slot::Value(Value::Text(t)) if text_column(*place) => {
-                    let hex: String = t.bytes().map(|b| format!("{b:02X}")).collect();
-                    let _ = write!(literals, "X'{hex}'");
+        write(out, &[if n == 0 { "(" } else { ",(" }]);
+        for (k, column) in table.key.iter().enumerate() {
+            write(out, &[if k == 0 { "" } else { "," }]);
+            match image.slot(*column).map_err(error::codec)? {
+                Slot::Value(Value::Text(text)) if text_column(*column) => {
+                    out.extend_from_slice(b"X'");
+                    hex(text.as_bytes(), out);
+                    out.push(b'\'');
                 }
-                Slot::Value(value) => put_value(reading, *place, &value, &mut literals)?,
+                Slot::Value(value) => put_value(reading, *column, &value, out)?,
                 Slot::NotSent => return Err(protocol(format!("a key of {} is not whole", table.name))),
             }
         }
-        out.extend_from_slice(&literals);
         out.push(b')');
     }
     out.push(b')');

@@ -28,8 +28,8 @@ use tidelock_model::{Batch, Position, TableName};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
 
-/// Without a sign for so long the connection is given up.
-const SILENCE: Duration = Duration::from_secs(60);
+/// Without an event for so long the connection is given up: heartbeats come more often, and the largest event, of 1 GiB, comes in that time at 6 MB/s.
+const SILENCE: Duration = Duration::from_secs(180);
 const BATCH_BYTES: usize = 1 << 20;
 const BATCH_CHANGES: usize = 10_000;
 /// Progress without changes is told this often at most.

@@ -11,10 +11,13 @@ use crate::connect::{PATIENCE, Session, WRITING, literal, quoted};
 use crate::error::from_driver;
 use crate::read::Reading;
 use mysql_async::prelude::Queryable;
+use std::collections::BTreeSet;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 use tidelock_endpoint::{Checkpoint, EndpointError, ErrorKind};
-use tidelock_model::Table;
+
+use tidelock_model::{Table, TableName};
 
 /// Statements are kept below this, and below half of what the server takes.
 const SCRIPT_BYTES: usize = 1 << 20;
@@ -22,10 +25,21 @@ const SCRIPT_BYTES: usize = 1 << 20;
 /// Statements of [`Marker::begin`].
 pub(crate) const BEGINNING: usize = 3;
 
-/// Tables as they are, looked up once in a session.
-#[derive(Default)]
+/// How long a table that is written may be altered unnoticed.
+const FRESH: Duration = Duration::from_secs(10);
+
+/// Tables as they are, looked up once in a session, and again when they were altered.
 pub(crate) struct Known {
     readings: Vec<Arc<Reading>>,
+    /// Their columns as the catalogue told them before each was looked up.
+    columns: BTreeSet<String>,
+    looked: Instant,
+}
+
+impl Default for Known {
+    fn default() -> Known {
+        Known { readings: Vec::new(), columns: BTreeSet::new(), looked: Instant::now() }
+    }
 }
 
 impl Known {
@@ -38,15 +52,45 @@ impl Known {
         if let Some(reading) = self.readings.iter().find(|r| Arc::ptr_eq(&r.table, table)) {
             return Ok(reading.clone());
         }
+        self.columns.extend(columns(session, database, &[&table.name]).await?);
         let layout = Arc::new(describe_one(session, database, &table.name).await?);
         let reading = Arc::new(Reading::for_writing(table, &layout)?);
         self.readings.push(reading.clone());
         Ok(reading)
     }
 
+    /// Forgets all when one of the tables has other columns now: the server rounds what a column that was made narrower does not hold.
+    pub async fn look_again(&mut self, session: &mut Session, database: &str) -> Result<()> {
+        if self.readings.is_empty() || self.looked.elapsed() < FRESH {
+            return Ok(());
+        }
+        let names: Vec<&TableName> = self.readings.iter().map(|r| &r.table.name).collect();
+        if columns(session, database, &names).await? != self.columns {
+            self.forget();
+        }
+        self.looked = Instant::now();
+        Ok(())
+    }
+
     pub fn forget(&mut self) {
         self.readings.clear();
+        self.columns.clear();
     }
+}
+
+/// A line for each column of these tables. MariaDB finds a table in its catalogue at once only when it is asked for that one alone.
+async fn columns(session: &mut Session, database: &str, tables: &[&TableName]) -> Result<BTreeSet<String>> {
+    let one = |name: &&TableName| {
+        format!(
+            "SELECT CONCAT_WS(' ', TABLE_SCHEMA, TABLE_NAME, ORDINAL_POSITION, COLUMN_NAME, COLUMN_TYPE, COLLATION_NAME, IS_NULLABLE, EXTRA, \
+             GENERATION_EXPRESSION) FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = {} AND TABLE_NAME = {}",
+            literal(name.schema.as_deref().unwrap_or(database)),
+            literal(&name.name)
+        )
+    };
+    let sql = tables.iter().map(one).collect::<Vec<_>>().join(" UNION ALL ");
+    let rows = session.query("looking whether tables were altered", &sql).await?;
+    Ok(rows.iter().map(|row| row.string(0)).collect())
 }
 
 /// How large a statement may be.

@@ -144,7 +144,9 @@ impl PgTarget {
                 return Err(from_driver("applying changes", error));
             }
             Ok(_) | Err(_) => {
+                // At once: until then the server answers nothing, and another table may have to be looked up.
                 script.statement("ROLLBACK TO SAVEPOINT tidelock");
+                self.execute(std::mem::take(script), applied).await?;
                 return Ok(false);
             }
         }

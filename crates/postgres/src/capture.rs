@@ -9,7 +9,7 @@ use crate::connect::{Answer, Session};
 use crate::error::{precondition, protocol};
 use crate::names::{literal, quoted, sql_name, table_name};
 use crate::position::Lsn;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use tidelock_endpoint::{Cleanup, EndpointError, ErrorKind, Prepared, ServerIdentity};
 use tidelock_model::{Position, TableName};
@@ -25,21 +25,41 @@ pub(crate) async fn prepare(session: &Session, capture: &str, tables: &[TableNam
     if slot.is_some() {
         published(session, capture).await?;
     }
-    let added = publish(session, capture, tables, &layouts).await?;
+    publish(session, capture, tables, &layouts).await?;
     let (start, created) = match slot {
         Some(slot) => (slot.usable(capture)?, false),
         None => (make_slot(session, capture).await?, true),
     };
     let server = session.server.identity.clone();
-    let identities = layouts.iter().map(|l| (l.table.name.clone(), l.oid.to_string())).collect();
-    Ok(Prepared { server, created, added, identities, start: start.position() })
+    let identities = identities(session, capture, &layouts).await?;
+    Ok(Prepared { server, created, identities, start: start.position() })
+}
+
+/// The number of the table, and of its entry in the publication, which is another one whenever it is added again.
+async fn identities(
+    session: &Session,
+    capture: &str,
+    layouts: &[Layout],
+) -> Result<Vec<(TableName, String)>> {
+    let sql = format!(
+        "SELECT r.prrelid, r.oid FROM pg_publication_rel r JOIN pg_publication p ON p.oid = r.prpubid WHERE p.pubname = {}",
+        literal(capture)
+    );
+    let rows = session.query("reading the publication", &sql).await?;
+    let entries: BTreeMap<&str, &str> = rows.iter().map(|row| (row.text(0), row.text(1))).collect();
+    let identity = |layout: &Layout| {
+        let table = layout.oid.to_string();
+        let entry = entries.get(table.as_str()).unwrap_or(&"");
+        (layout.table.name.clone(), format!("{table}.{entry}"))
+    };
+    Ok(layouts.iter().map(identity).collect())
 }
 
 /// See `Source::plan`.
 pub(crate) async fn plan(session: &Session, capture: &str, tables: &[TableName]) -> Result<Vec<String>> {
     let layouts = publishable(session, tables).await?;
     let mut statements: Vec<String> =
-        publishing(session, capture, tables, &layouts).await?.statement.into_iter().collect();
+        publishing(session, capture, tables, &layouts).await?.into_iter().collect();
     if slot(session, capture).await?.is_none() {
         statements.push(making_slot(capture));
     }
@@ -98,58 +118,41 @@ async fn publishable(session: &Session, tables: &[TableName]) -> Result<Vec<Layo
         .hint("`tidelock check` tells the statement that mends each of them"))
 }
 
-/// What brings tables into the publication.
-struct Publishing {
-    /// None: they are there.
-    statement: Option<String>,
-    /// The tables that were not there.
-    added: Vec<TableName>,
+async fn publish(session: &Session, capture: &str, tables: &[TableName], layouts: &[Layout]) -> Result<()> {
+    let Some(sql) = publishing(session, capture, tables, layouts).await? else { return Ok(()) };
+    patiently(session.run("making the publication", &sql), || {
+        tracing::warn!("{sql} waits for transactions that write there; pg_locks tells which");
+    })
+    .await
 }
 
-/// Returns the tables that were not in the publication.
-async fn publish(
-    session: &Session,
-    capture: &str,
-    tables: &[TableName],
-    layouts: &[Layout],
-) -> Result<Vec<TableName>> {
-    let Publishing { statement, added } = publishing(session, capture, tables, layouts).await?;
-    if let Some(sql) = statement {
-        patiently(session.run("making the publication", &sql), || {
-            tracing::warn!("adding {} to the publication {capture} waits for transactions that write there; pg_locks tells which", sql_names(&added));
-        })
-        .await?;
-    }
-    Ok(added)
-}
-
+/// What brings tables into the publication; `None`: they are there.
 async fn publishing(
     session: &Session,
     capture: &str,
     tables: &[TableName],
     layouts: &[Layout],
-) -> Result<Publishing> {
+) -> Result<Option<String>> {
     let publication = quoted(capture);
     let there = format!("SELECT 1 FROM pg_publication WHERE pubname = {}", literal(capture));
     if session.first("looking for the publication", &there).await?.is_none() {
         let list =
             if tables.is_empty() { String::new() } else { format!(" FOR TABLE {}", sql_names(tables)) };
         let sql = format!("CREATE PUBLICATION {publication}{list} WITH (publish_via_partition_root = true)");
-        return Ok(Publishing { statement: Some(sql), added: tables.to_vec() });
+        return Ok(Some(sql));
     }
     let missing = unpublished(session, capture, tables).await?;
     if missing.is_empty() {
-        return Ok(Publishing { statement: None, added: missing });
+        return Ok(None);
     }
     // What a transaction wrote before the table was published is not decoded, even when it commits later: so all that write must have ended.
     let locked = layouts.iter().filter(|l| missing.contains(&l.table.name));
     let locked = locked.map(|l| if l.partitioned { l.sql_name() } else { format!("ONLY {}", l.sql_name()) });
-    let sql = format!(
+    Ok(Some(format!(
         "LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE; ALTER PUBLICATION {publication} ADD TABLE {}",
         locked.collect::<Vec<_>>().join(", "),
         sql_names(&missing)
-    );
-    Ok(Publishing { statement: Some(sql), added: missing })
+    )))
 }
 
 /// Those of `tables` that are not in the publication: new ones, and such as were dropped, renamed or replaced.

@@ -116,7 +116,7 @@ pub(crate) fn from_io(doing: &str, error: &io::Error) -> EndpointError {
 
 pub(crate) fn tls(message: impl Into<String>) -> EndpointError {
     EndpointError::new(ErrorKind::Authentication, "TL-PG-TLS", message)
-        .hint("name the authority with `tls: { ca: … }`, or lower `tls.mode`")
+        .hint("name the authority with `ca: FILE` beside `url`, or set `tls: require`, which does not check the certificate")
 }
 
 type Judged = (ErrorKind, &'static str, Option<&'static str>);

@@ -172,7 +172,7 @@ impl Loader for PgLoader {
     }
 
     async fn commit(&mut self, checkpoint: &Checkpoint) -> Result<()> {
-        let Some(mut open) = self.open.take() else {
+        let Some(open) = &mut self.open else {
             return Err(protocol("a commit before its chunk was begun"));
         };
         open.finish().await?;
@@ -183,6 +183,9 @@ impl Loader for PgLoader {
             (WriteMode::Upsert, false) => sql = open.merge() + ";\n",
         }
         sql += &commit(checkpoint, &[]);
-        self.session.run(&format!("committing a chunk of {}", open.reading.table.name), &sql).await
+        self.session.run(&format!("committing a chunk of {}", open.reading.table.name), &sql).await?;
+        // Only now: what failed before is given up by the next chunk's beginning.
+        self.open = None;
+        Ok(())
     }
 }

@@ -45,7 +45,7 @@ impl Lsn {
 
 fn unreadable(what: &str, text: &str) -> EndpointError {
     EndpointError::new(
-        ErrorKind::Protocol,
+        ErrorKind::PositionLost,
         "TL-PG-POSITION",
         format!("reading a {what}: '{text}' is not one of a PostgreSQL server"),
     )

@@ -1,6 +1,6 @@
 //! The changes of one slot.
 //!
-//! The connection is read by a task of its own (see `replication`), which answers the server whether or not anybody calls `next`.
+//! The connection is read by a thread of its own (see `replication`), which answers the server whether or not anybody calls `next`.
 
 use crate::Result;
 use crate::capture;

@@ -1,15 +1,15 @@
 //! What we put into a file, and taking it out again.
 
-use crate::names::{CHECKPOINT, literal};
+use crate::names::{CHANGE, CHECKPOINT, ORIGIN, literal};
 use crate::session::writing;
 use crate::{capture, error, schema};
 use rusqlite::Connection;
 use tidelock_endpoint::{Cleanup, Result};
 
-/// See `Endpoint::cleanup`. The capture serves every job that reads the file: it is listed for all jobs, and for one job only when `job` is none.
+/// See `Endpoint::cleanup`.
 pub fn cleanup(db: &Connection, job: Option<&str>, remove: bool) -> Result<Vec<Cleanup>> {
     let checkpoints = schema::exists(db, CHECKPOINT)?;
-    let found = list(db, job, checkpoints).map_err(error::sql("listing what tidelock put into the file"))?;
+    let found = list(db, job, checkpoints)?;
     if remove && !found.is_empty() {
         writing(db, |db| {
             for item in &found {
@@ -22,24 +22,34 @@ pub fn cleanup(db: &Connection, job: Option<&str>, remove: bool) -> Result<Vec<C
     Ok(found)
 }
 
-fn list(db: &Connection, job: Option<&str>, checkpoints: bool) -> rusqlite::Result<Vec<Cleanup>> {
+fn list(db: &Connection, job: Option<&str>, checkpoints: bool) -> Result<Vec<Cleanup>> {
+    let failed = |e| error::sql("listing what tidelock put into the file")(e);
     let mut found = Vec::new();
     if checkpoints {
-        let sql = format!("SELECT DISTINCT job FROM {CHECKPOINT} WHERE ?1 IS NULL OR job = ?1 ORDER BY job");
-        let mut statement = db.prepare(&sql)?;
-        for name in statement.query_map([job], |row| row.get::<_, String>(0))? {
-            let name = name?;
+        let jobs = jobs(db).map_err(failed)?;
+        let (own, others): (Vec<_>, Vec<_>) =
+            jobs.into_iter().partition(|name| job.is_none_or(|job| job == name));
+        for name in own {
             let statement = format!("DELETE FROM {CHECKPOINT} WHERE job = {}", literal(&name));
             found.push(Cleanup { kind: "checkpoint", name, statement });
         }
-    }
-    if job.is_none() {
-        let capture = capture::leftovers(db)?;
-        found.extend(capture.into_iter().map(|(kind, name, statement)| Cleanup { kind, name, statement }));
-        if checkpoints {
-            let statement = format!("DROP TABLE {CHECKPOINT}");
-            found.push(Cleanup { kind: "table", name: CHECKPOINT.into(), statement });
+        if others.is_empty() {
+            // The triggers of a capture read the origin.
+            let unread = job.is_some() && !schema::exists(db, CHANGE)?;
+            for table in [Some(CHECKPOINT), unread.then_some(ORIGIN)].into_iter().flatten() {
+                let statement = format!("DROP TABLE IF EXISTS {table}");
+                found.push(Cleanup { kind: "table", name: table.into(), statement });
+            }
         }
     }
+    if job.is_none() {
+        let capture = capture::leftovers(db).map_err(failed)?;
+        found.extend(capture.into_iter().map(|(kind, name, statement)| Cleanup { kind, name, statement }));
+    }
     Ok(found)
+}
+
+fn jobs(db: &Connection) -> rusqlite::Result<Vec<String>> {
+    let mut jobs = db.prepare(&format!("SELECT DISTINCT job FROM {CHECKPOINT} ORDER BY job"))?;
+    jobs.query_map([], |row| row.get(0))?.collect()
 }

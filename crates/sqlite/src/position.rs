@@ -43,7 +43,8 @@ impl fmt::Display for Place {
 
 fn unreadable(text: &str) -> EndpointError {
     let message = format!("reading the position '{text}': it is none of SQLite's");
-    EndpointError::new(ErrorKind::Protocol, "TL-SQLITE-POSITION", message)
+    EndpointError::new(ErrorKind::PositionLost, "TL-SQLITE-POSITION", message)
+        .hint("the state belongs to another endpoint, or is damaged; copy anew with `tidelock sync --full`")
 }
 
 /// Which comes first.

@@ -47,7 +47,7 @@ impl Source for FileSource {
                     let extent = capture::extent(db)?.ok_or_else(gone)?;
                     // What a table's triggers missed was recorded again.
                     let start = extent.start.position();
-                    Ok(Prepared { server, created, added: vec![], identities: vec![], start })
+                    Ok(Prepared { server, created, identities: vec![], start })
                 })
             })
             .await

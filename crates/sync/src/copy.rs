@@ -1,5 +1,6 @@
 //! `copy`: one endpoint's tables into another, once, without a log, a journal or a config file.
 
+use crate::context::FlowContext;
 use crate::job::{Job, Route, TableSelection};
 use crate::observe::Observer;
 use crate::planning::{self, Purpose};
@@ -26,7 +27,7 @@ fn job(source: &str, target: &str, tables: TableSelection) -> Job {
     Job { name: NAME.to_owned(), route, tables, capture: None, batch_size: 1000, conflicts: None }
 }
 
-/// Copies, then counts both sides.
+/// Copies, then holds what the view had, counted at the source, against what the target has. Nothing of ours stays at the target, whatever comes of it.
 pub async fn copy(
     source: Arc<dyn Endpoint>,
     target: Arc<dyn Endpoint>,
@@ -39,27 +40,45 @@ pub async fn copy(
         planning::direction(&job, Purpose::ReadOnce, &[], &source, &target, &observer, cancel).await?;
     planning::refuse_errors(&job, std::slice::from_ref(&planning))?;
     let (context, remarks) = (planning.context, planning.report.findings);
-    let flow = context.flow.clone();
+    let copied = load(&context).await;
+    let cleaned = context.target.cleanup(Some(&context.flow.job), true).await;
+    let counts = copied?;
+    cleaned.map_err(SyncError::at(&context.flow.target))?;
+    let names = context.flow.tables.iter().map(|map| map.source.name.to_string());
+    let (tables, there): (Vec<_>, Vec<u64>) =
+        names.zip(counts).map(|(name, (here, there))| ((name, here), there)).unzip();
+    let differ = tables.iter().zip(there).filter(|((_, here), there)| here != there);
+    let differ: Vec<_> = differ
+        .map(|((name, here), there)| {
+            format!("{name} has {here} rows at the source and {there} at the target")
+        })
+        .collect();
+    if differ.is_empty() {
+        return Ok(Copied { tables, remarks });
+    }
+    let message = format!(
+        "copied, but the counts differ: {}; rows that were at the target before stay there, and whatever else writes there is counted: \
+         empty these tables at the target and copy them again, or compare both sides by `tidelock verify`",
+        differ.join("; ")
+    );
+    Err(SyncError::stopped("TL-COPY-COUNT", message))
+}
+
+/// The rows of each table: in the view that was copied, and at the target when all is there.
+async fn load(context: &FlowContext) -> Result<Vec<(u64, u64)>> {
+    let flow = &context.flow;
     let at = SyncError::at(&flow.target);
     let mut session = context.target.target(&flow.job).await.map_err(&at)?;
     let engine = context.source.capabilities().engine;
     let targets: Vec<_> = flow.tables.iter().map(|t| t.target.clone()).collect();
     session.prepare(engine, &targets).await.map_err(&at)?;
-    crate::snapshot::run(&context, &mut *session, &flow.tables, &[], None).await?;
+    let mut counts = Vec::new();
+    crate::snapshot::run(context, &mut *session, &flow.tables, &[], None, Some(&mut counts)).await?;
     session.finish(engine, &targets).await.map_err(&at)?;
     drop(session);
-    let mut tables = Vec::new();
-    for map in &flow.tables {
-        let counted = crate::verify::count(&context, map).await?;
-        if counted.0 != counted.1 {
-            let message = format!(
-                "table {}: {} rows at the source, {} at the target; rows that were at the target before stay there",
-                map.source.name, counted.0, counted.1
-            );
-            return Err(SyncError::stopped("TL-COPY-COUNT", message));
-        }
-        tables.push((map.source.name.to_string(), counted.0));
+    let mut both = Vec::new();
+    for (map, here) in flow.tables.iter().zip(counts) {
+        both.push((here, crate::verify::count_at_target(context, map).await?));
     }
-    context.target.cleanup(Some(&flow.job), true).await.map_err(&at)?;
-    Ok(Copied { tables, remarks })
+    Ok(both)
 }

@@ -288,7 +288,7 @@ impl FlowRun {
             self.until(&opposite.reached, |r| r.ready).await?;
         }
         context.phase("snapshot");
-        let marks = snapshot::run(context, target, &tables, done, Some((&self.state, since))).await?;
+        let marks = snapshot::run(context, target, &tables, done, Some((&self.state, since)), None).await?;
         state.unfinished = true;
         for map in &tables {
             state.marks.retain(|m| m.table != map.source.name);

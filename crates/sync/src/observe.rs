@@ -13,7 +13,7 @@ pub trait Observer: Send + Sync {
 #[derive(Clone, Debug, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
-    /// A job enters a phase: `starting`, `snapshot`, `catching up`, `following`, `verifying`, `stopped`.
+    /// A job enters a phase: `starting`, `snapshot`, `catching up`, `following`, `stopped`.
     Phase {
         /// The job.
         job: String,

@@ -108,7 +108,10 @@ pub fn plan(
             source.endpoint.name(),
             target.endpoint.name()
         );
-        findings.push(Finding::new(Severity::Warning, "TL-PLAN-SAME-DATABASE", job, message));
+        findings.push(
+            Finding::new(Severity::Warning, "TL-PLAN-SAME-DATABASE", job, message)
+                .remedy("look at the URLs of both endpoints; give the tables other names at the target by `to` where it is meant so"),
+        );
     }
     findings.extend(naming::same_tables(rules, source, target));
     let renamed: BTreeMap<TableName, (TableName, &TableRule)> =
@@ -151,7 +154,9 @@ fn map_table(
             "the key column {} is left out, so rows could not be told apart",
             read.columns[*key].name
         );
-        findings.push(Finding::new(Severity::Error, "TL-PLAN-KEY-LEFT-OUT", &subject, message));
+        let remedy = format!("take {} into `columns`", read.columns[*key].name);
+        findings
+            .push(Finding::new(Severity::Error, "TL-PLAN-KEY-LEFT-OUT", &subject, message).remedy(remedy));
     }
     let told = |f: &Finding| f.subject == subject && f.code.ends_with("-NO-KEY");
     if read.key.is_empty() && source.inspection.findings.iter().any(told) {

@@ -153,11 +153,16 @@ fn select_tables(
         }
         let has: Vec<String> = inspection.tables.iter().map(|t| t.name.to_string()).take(30).collect();
         let message = format!("{source} has no such table; it has: {}", has.join(", "));
-        findings.push(Finding::new(Severity::Error, "TL-PLAN-NO-TABLE", name, message));
+        findings.push(
+            Finding::new(Severity::Error, "TL-PLAN-NO-TABLE", name, message)
+                .remedy("name one that is there, or make it; the user must be allowed to see it"),
+        );
     }
     if rules.is_empty() && findings.is_empty() && opposite.is_empty() {
         let message = format!("no table of {source} is selected");
-        findings.push(Finding::new(Severity::Error, "TL-PLAN-NOTHING", &job.name, message));
+        findings.push(Finding::new(Severity::Error, "TL-PLAN-NOTHING", &job.name, message).remedy(
+            "name tables that are there by `tables`, or make some; the user must be allowed to see them",
+        ));
     }
     (rules, findings)
 }

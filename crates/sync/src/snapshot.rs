@@ -55,12 +55,14 @@ impl Work {
 pub type Kept<'a> = (&'a StateStore, &'a Since);
 
 /// Copies `tables`. `done` are the chunks already at the target. Returns the views they were read from, for tables that were empty before.
+/// `counts` gets the rows that each table has in the view of this run, as the source's own server counts them.
 pub async fn run(
     context: &FlowContext,
     target: &mut dyn Target,
     tables: &[Arc<TableMap>],
     done: &[ChunkState],
     kept: Option<Kept<'_>>,
+    counts: Option<&mut Vec<u64>>,
 ) -> Result<Vec<TableMark>> {
     let at_source = SyncError::at(&context.flow.source);
     let mut source = context.source.source(context.capture).await.map_err(&at_source)?;
@@ -118,6 +120,11 @@ pub async fn run(
             ));
         }
         futures_util::future::try_join_all(workers).await?;
+    }
+    if let Some(counts) = counts {
+        for map in tables {
+            counts.push(snapshot.count(&map.source).await.map_err(&at_source)?);
+        }
     }
     Ok(marks.into_iter().map(|(table, marks)| TableMark { table, marks }).collect())
 }

@@ -257,14 +257,10 @@ async fn read_all(
     Ok(receive)
 }
 
-/// Counts both sides: (source, target).
-pub async fn count(context: &FlowContext, map: &Arc<TableMap>) -> Result<(u64, u64)> {
-    let flow = &context.flow;
+/// The rows that the target has now.
+pub async fn count_at_target(context: &FlowContext, map: &TableMap) -> Result<u64> {
     let kind = *context.target.capabilities().captures.first().unwrap_or(&CaptureKind::Log);
-    tokio::try_join!(
-        count_at(&context.source, context.capture, &map.source, &flow.source),
-        count_at(&context.target, kind, &map.target, &flow.target)
-    )
+    count_at(&context.target, kind, &map.target, &context.flow.target).await
 }
 
 async fn count_at(

@@ -8,8 +8,16 @@ use crate::codec::Fault;
 pub(crate) struct Query<'a> {
     pub schema: &'a [u8],
     pub text: &'a [u8],
-    /// The number of a collation of the character set that the client spoke; 0 where it is not told.
+    pub spoken: Spoken,
+}
+
+/// How the client wrote a statement, as far as its event tells.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Spoken {
+    /// The number of a collation of the character set; 0 where it is not told.
     pub collation: u16,
+    /// A backslash in a literal stands for itself.
+    pub plain_backslash: bool,
 }
 
 impl<'a> Query<'a> {
@@ -22,32 +30,40 @@ impl<'a> Query<'a> {
         r.take(2)?;
         let status_length = r.le(2)? as usize;
         r.take(if load { 13 } else { 0 })?;
-        let collation = collation(Reader(r.take(status_length)?)).unwrap_or(0);
+        let spoken = spoken(Reader(r.take(status_length)?));
         let schema = r.take(schema_length)?;
         r.take(1)?;
         if packed {
             compressed::unpack(r.0, unpacked)?;
-            return Ok(Query { schema, text: unpacked, collation });
+            return Ok(Query { schema, text: unpacked, spoken });
         }
-        Ok(Query { schema, text: r.0, collation })
+        Ok(Query { schema, text: r.0, spoken })
     }
 }
 
+/// `sql_mode`'s NO_BACKSLASH_ESCAPES, of both products.
+const NO_BACKSLASH_ESCAPES: u64 = 1 << 20;
+
 /// From the variables in front of a statement: flags, modes, catalog and increments come before the character set.
-fn collation(mut r: Reader<'_>) -> Result<u16, Fault> {
-    loop {
+fn spoken(mut r: Reader<'_>) -> Spoken {
+    let mut spoken = Spoken::default();
+    // What is not understood ends the variables; so does their end.
+    let mut next = || -> Result<bool, Fault> {
         match r.byte()? {
-            0 | 3 => r.take(4)?,
-            1 => r.take(8)?,
+            0 | 3 => drop(r.take(4)?),
+            1 => spoken.plain_backslash = r.le(8)? & NO_BACKSLASH_ESCAPES != 0,
             2 => {
                 let length = usize::from(r.byte()?);
-                r.take(length + 1)?
+                r.take(length + 1)?;
             }
-            6 => r.sized(1)?,
-            4 => return r.le(2).map(|n| n as u16),
-            _ => return Ok(0),
-        };
-    }
+            6 => drop(r.sized(1)?),
+            4 => spoken.collation = r.le(2)? as u16,
+            _ => return Ok(false),
+        }
+        Ok(true)
+    };
+    while next().unwrap_or(false) {}
+    spoken
 }
 
 /// What begins a group of events.
@@ -109,14 +125,18 @@ mod tests {
         event.extend(b"shop\0BEGIN");
         let mut unpacked = Vec::new();
         let query = Query::parse(kind::QUERY, &event, &mut unpacked).unwrap();
-        assert_eq!((query.schema, query.text, query.collation), (&b"shop"[..], &b"BEGIN"[..], 0));
+        assert_eq!(
+            (query.schema, query.text, query.spoken),
+            (&b"shop"[..], &b"BEGIN"[..], Spoken::default())
+        );
         let variables =
-            [0, 0, 0, 0, 0, 1, 0, 0, 0x20, 0, 0, 0, 0, 0, 6, 3, b's', b't', b'd', 4, 8, 0, 8, 0, 255, 0];
+            [0, 0, 0, 0, 0, 1, 0, 0, 0x30, 0, 0, 0, 0, 0, 6, 3, b's', b't', b'd', 4, 8, 0, 8, 0, 255, 0];
         let mut event = vec![0; 8];
         event.extend([4, 0, 0, variables.len() as u8, 0]);
         event.extend(variables);
         event.extend(b"shop\0BEGIN");
         let mut unpacked = Vec::new();
-        assert_eq!(Query::parse(kind::QUERY, &event, &mut unpacked).unwrap().collation, 8);
+        let spoken = Spoken { collation: 8, plain_backslash: true };
+        assert_eq!(Query::parse(kind::QUERY, &event, &mut unpacked).unwrap().spoken, spoken);
     }
 }

@@ -43,7 +43,11 @@ fn value(kind: u8, body: &[u8], depth: usize, out: &mut String) -> Result<(), Fa
         9 => write!(out, "{}", r.le(8)? as i64),
         10 => write!(out, "{}", r.le(8)?),
         11 => {
-            double(f64::from_bits(r.le(8)?), out);
+            let number = f64::from_bits(r.le(8)?);
+            if !number.is_finite() {
+                return Err(malformed());
+            }
+            double(number, out);
             Ok(())
         }
         12 => {
@@ -187,7 +191,7 @@ fn quote(text: &str, out: &mut String) {
 /// with an exponent; whole numbers keep `.0`.
 fn double(x: f64, out: &mut String) {
     let scientific = format!("{:e}", x.abs());
-    let Some((mantissa, exponent)) = scientific.split_once('e') else { return out.push_str("null") };
+    let (mantissa, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
     let digits: String = mantissa.chars().filter(|c| *c != '.').collect();
     let exponent: i32 = exponent.parse().unwrap_or(0);
     if x.is_sign_negative() {

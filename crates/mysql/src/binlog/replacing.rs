@@ -143,10 +143,12 @@ impl Words<'_> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::events::Spoken;
     use super::*;
 
     fn tables(text: &str) -> Vec<String> {
-        let replaced = Statement::parse(text.as_bytes(), 255).replaces();
+        let replaced =
+            Statement::parse(text.as_bytes(), Spoken { collation: 255, ..Spoken::default() }).replaces();
         let mut tables: Vec<String> = replaced
             .tables
             .into_iter()
@@ -181,7 +183,7 @@ mod tests {
         ] {
             assert_eq!(tables(text), named, "{text}");
         }
-        let schema = Statement::parse(b"DROP DATABASE IF EXISTS `shop`", 255).replaces();
+        let schema = Statement::parse(b"DROP DATABASE IF EXISTS `shop`", Spoken::default()).replaces();
         assert_eq!(schema, Replaced { tables: vec![], schema: Some("shop".into()) });
     }
 

@@ -1,5 +1,6 @@
 //! What a statement in the log means for the stream, told from its first words and the names in it.
 
+use super::events::Spoken;
 use crate::charset::Charset;
 use std::borrow::Cow;
 
@@ -73,14 +74,32 @@ pub(super) const NO_COLUMN: [&str; 13] = [
     "SYSTEM",
 ];
 
-/// Words that are looked at; the rest of a long statement holds values.
+/// First words of statements that hold names and no values without end.
+const DEFINING: [&str; 5] = ["ALTER", "DROP", "RENAME", "CREATE", "TRUNCATE"];
+
+/// Words of a statement that may hold values without end; of others all are looked at.
 const WORDS: usize = 4_000;
 
+/// Names are the same to the server.
+pub(crate) fn same(a: &str, b: &str, fold: bool) -> bool {
+    if fold { a.to_lowercase() == b.to_lowercase() } else { a == b }
+}
+
+/// Where the statement itself begins, behind `SET STATEMENT … FOR` of MariaDB and Percona Server.
+fn beginning(words: &[Word]) -> usize {
+    match words {
+        [set, statement, ..] if set.is("SET") && statement.is("STATEMENT") => {
+            words.iter().position(|w| w.is("FOR")).map_or(0, |place| place + 1)
+        }
+        _ => 0,
+    }
+}
+
 impl Statement {
-    /// `collation`: the number of the one that the client spoke in.
-    pub fn parse(text: &[u8], collation: u16) -> Statement {
+    /// The words of a statement, and what its first ones mean.
+    pub fn parse(text: &[u8], spoken: Spoken) -> Statement {
         let mut scratch = String::new();
-        let (text, doubt) = match Charset::of_client(collation) {
+        let (text, doubt) = match Charset::of_client(spoken.collation) {
             _ if text.is_ascii() => (String::from_utf8_lossy(text), Doubt::None),
             Some(charset) => match charset.decode(text, &mut scratch) {
                 Ok(text) => (Cow::Borrowed(text), Doubt::None),
@@ -88,13 +107,8 @@ impl Statement {
             },
             None => (String::from_utf8_lossy(text), Doubt::Words),
         };
-        let mut words = words(&text);
-        // `SET STATEMENT … FOR TRUNCATE TABLE t`, of MariaDB and Percona Server.
-        if matches!(&words[..], [set, statement, ..] if set.is("SET") && statement.is("STATEMENT"))
-            && let Some(place) = words.iter().position(|w| w.is("FOR"))
-        {
-            words.drain(..=place);
-        }
+        let mut words = words(&text, spoken.plain_backslash);
+        words.drain(..beginning(&words));
         let word = |i: usize| words.get(i).map_or(String::new(), |w| w.text.to_ascii_uppercase());
         let meaning = match (word(0).as_str(), word(1).as_str()) {
             ("BEGIN", _) | ("START", "TRANSACTION") => Meaning::Begin,
@@ -115,24 +129,23 @@ impl Statement {
 
     /// Whether it speaks of a table; `default` is the schema that names without one are in.
     pub fn names(&self, schema: &str, table: &str, default: &[u8], fold: bool) -> bool {
-        let same = |a: &str, b: &str| if fold { a.eq_ignore_ascii_case(b) } else { a == b };
+        let in_default = same(&String::from_utf8_lossy(default), schema, fold);
         self.words.iter().enumerate().any(|(i, word)| {
             // A schema, or a table in front of its column.
             if self.words.get(i + 1).is_some_and(|w| w.is(".")) {
                 return false;
             }
             let qualified = i >= 2 && self.words[i - 1].is(".");
-            let place =
-                if qualified { same(&self.words[i - 2].text, schema) } else { default == schema.as_bytes() };
-            place && same(&word.text, table)
+            let place = if qualified { same(&self.words[i - 2].text, schema, fold) } else { in_default };
+            place && same(&word.text, table, fold)
         })
     }
 
     /// Whether it runs functions that may write, in this schema.
     pub fn calls_into(&self, schema: &str, default: &[u8], fold: bool) -> bool {
-        let same = |a: &str| if fold { a.eq_ignore_ascii_case(schema) } else { a == schema };
-        let named = || self.words.windows(2).any(|w| same(&w[0].text) && w[1].is("."));
-        self.words.first().is_some_and(|w| w.is("SELECT")) && (default == schema.as_bytes() || named())
+        let named = || self.words.windows(2).any(|w| same(&w[0].text, schema, fold) && w[1].is("."));
+        let in_default = || same(&String::from_utf8_lossy(default), schema, fold);
+        self.words.first().is_some_and(|w| w.is("SELECT")) && (in_default() || named())
     }
 
     /// Whether columns may have another meaning after it while the row looks the same in the log: also by two statements, of which
@@ -157,23 +170,28 @@ impl Statement {
 }
 
 /// Bare words, quoted names without their quotes, dots; text literals and comments are passed over (`/*! … */` is not a comment).
-fn words(text: &str) -> Vec<Word> {
-    let mut found = Vec::new();
+fn words(text: &str, plain_backslash: bool) -> Vec<Word> {
+    let mut found: Vec<Word> = Vec::new();
     let mut rest = text;
-    while found.len() < WORDS {
-        let Some(c) = rest.chars().next() else { break };
+    let mut most = WORDS;
+    while let Some(c) = rest.chars().next() {
+        if found.len() >= most {
+            let first = found.get(beginning(&found));
+            if !first.is_some_and(|w| DEFINING.iter().any(|d| w.is(d))) {
+                break;
+            }
+            most = usize::MAX;
+        }
         let after = &rest[c.len_utf8()..];
         rest = match c {
-            '/' if after.starts_with("*!") || after.starts_with("*M!") => {
-                after.trim_start_matches(['*', 'M', '!']).trim_start_matches(|c: char| c.is_ascii_digit())
-            }
+            '/' if executed(after).is_some() => executed(after).unwrap_or_default(),
             '/' if after.starts_with('*') => after.split_once("*/").map_or("", |(_, r)| r),
             '#' => after.split_once('\n').map_or("", |(_, r)| r),
-            '-' if after.starts_with("- ") => after.split_once('\n').map_or("", |(_, r)| r),
-            '\'' => closing(after, c).1,
+            '-' if is_remark(after) => after.split_once('\n').map_or("", |(_, r)| r),
+            '\'' => closing(after, c, plain_backslash).1,
             // Double quotes hold a name under ANSI_QUOTES, and a name that is taken for one by mistake does no harm.
             '`' | '"' => {
-                let (name, rest) = closing(after, c);
+                let (name, rest) = closing(after, c, plain_backslash);
                 found.push(Word { text: name, quoted: true });
                 rest
             }
@@ -193,13 +211,25 @@ fn words(text: &str) -> Vec<Word> {
     found
 }
 
+/// Behind the slash of a comment that is executed: its text, without the version from which on.
+fn executed(after: &str) -> Option<&str> {
+    let text = after.strip_prefix("*!").or_else(|| after.strip_prefix("*M!"))?;
+    Some(text.trim_start_matches(|c: char| c.is_ascii_digit()))
+}
+
+/// Behind a hyphen: another, and then a blank of any kind or the end.
+fn is_remark(after: &str) -> bool {
+    let behind = after.strip_prefix('-').map(|rest| rest.chars().next());
+    behind.is_some_and(|c| c.is_none_or(|c| c.is_whitespace() || c.is_control()))
+}
+
 /// What stands before the closing quote, doubled quotes and backslashes taken into account, and what is behind.
-fn closing(text: &str, quote: char) -> (String, &str) {
+fn closing(text: &str, quote: char, plain_backslash: bool) -> (String, &str) {
     let mut name = String::new();
     let mut chars = text.char_indices().peekable();
     while let Some((i, c)) = chars.next() {
         match c {
-            '\\' if quote != '`' => drop(chars.next()),
+            '\\' if quote != '`' && !plain_backslash => drop(chars.next()),
             c if c == quote && chars.peek().is_some_and(|(_, n)| *n == quote) => {
                 chars.next();
                 name.push(quote);
@@ -215,8 +245,10 @@ fn closing(text: &str, quote: char) -> (String, &str) {
 mod tests {
     use super::*;
 
+    const UTF8: Spoken = Spoken { collation: 255, plain_backslash: false };
+
     fn meaning(text: &str) -> Meaning {
-        Statement::parse(text.as_bytes(), 255).meaning
+        Statement::parse(text.as_bytes(), UTF8).meaning
     }
 
     #[test]
@@ -229,6 +261,40 @@ mod tests {
         assert_eq!(meaning("FLUSH TABLES"), Meaning::Other);
         assert_eq!(meaning("SET STATEMENT sql_mode='FOR' FOR truncate t"), Meaning::Truncate);
         assert_eq!(meaning("SELECT `shop`.`f`()"), Meaning::Rows);
+        assert_eq!(meaning("--\tnightly\nTRUNCATE TABLE t"), Meaning::Truncate);
+        assert_eq!(meaning("--\nTRUNCATE TABLE t"), Meaning::Truncate);
+        assert_eq!(meaning("/*!ALTER TABLE t MODIFY a int */"), Meaning::Ddl);
+        assert_eq!(meaning("/*M!100100 ALTER TABLE t FORCE */"), Meaning::Ddl);
+    }
+
+    #[test]
+    fn a_long_list_of_names_is_read_to_its_end_and_values_are_not() {
+        let list = |first: &str| {
+            let names: Vec<String> = (0..5_000).map(|n| format!("shop.t{n}")).collect();
+            Statement::parse(format!("{first} {}", names.join(", ")).as_bytes(), UTF8)
+        };
+        let last = |statement: &Statement| statement.names("shop", "t4999", b"shop", false);
+        assert!(last(&list("DROP TABLE")) && last(&list("SET STATEMENT a=1 FOR RENAME TABLE")));
+        assert!(!last(&list("INSERT INTO x VALUES")));
+    }
+
+    #[test]
+    fn a_backslash_stands_for_itself_where_the_client_said_so() {
+        let text = r"ALTER TABLE t COMMENT='C:\', MODIFY a int, COMMENT=''";
+        for (plain_backslash, changes) in [(true, true), (false, false)] {
+            let statement = Statement::parse(text.as_bytes(), Spoken { plain_backslash, ..UTF8 });
+            assert_eq!(statement.changes_meaning(), changes);
+        }
+    }
+
+    #[test]
+    fn names_that_fold_are_the_same_in_any_letters() {
+        let statement = Statement::parse("TRUNCATE Shop.ZÄHLER".as_bytes(), UTF8);
+        assert!(
+            statement.names("shop", "zähler", b"x", true) && !statement.names("shop", "zähler", b"x", false)
+        );
+        let statement = Statement::parse("TRUNCATE t".as_bytes(), UTF8);
+        assert!(statement.names("shop", "t", b"Shop", true));
     }
 
     #[test]
@@ -237,7 +303,7 @@ mod tests {
         const SJIS: u16 = 13;
         const CP1251: u16 = 51;
         let names = |text: &[u8], collation| {
-            let statement = Statement::parse(text, collation);
+            let statement = Statement::parse(text, Spoken { collation, ..UTF8 });
             (statement.names("shop", "Zähler", b"shop", false), statement.doubt)
         };
         assert_eq!(names(b"TRUNCATE Z\xe4hler", LATIN1), (true, Doubt::None));
@@ -266,14 +332,14 @@ mod tests {
             ("CREATE UNIQUE INDEX i ON t (c)", false),
             ("DROP INDEX i ON t", false),
         ] {
-            assert_eq!(Statement::parse(text.as_bytes(), 255).changes_meaning(), changes, "{text}");
+            assert_eq!(Statement::parse(text.as_bytes(), UTF8).changes_meaning(), changes, "{text}");
         }
     }
 
     #[test]
     fn a_table_is_named_with_and_without_its_schema() {
         let names = |text: &str, default: &[u8]| {
-            Statement::parse(text.as_bytes(), 255).names("shop", "my`t", default, false)
+            Statement::parse(text.as_bytes(), UTF8).names("shop", "my`t", default, false)
         };
         assert!(names("TRUNCATE TABLE `my``t`", b"shop"));
         assert!(names("TRUNCATE `shop`.`my``t`", b"other"));

@@ -66,10 +66,12 @@ fn rows(mut words: Words<'_>) -> Option<Vec<Named>> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::events::Spoken;
     use super::*;
 
     fn subjects(text: &str) -> Option<Vec<String>> {
-        let found = Statement::parse(text.as_bytes(), 255).subjects()?;
+        let found =
+            Statement::parse(text.as_bytes(), Spoken { collation: 255, ..Spoken::default() }).subjects()?;
         Some(found.into_iter().map(|(s, t)| s.map_or(t.clone(), |s| format!("{s}.{t}"))).collect())
     }
 

@@ -43,7 +43,6 @@ pub(crate) enum Wire {
 /// One TABLE_MAP event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct TableMap {
-    pub schema: String,
     pub table: String,
     pub columns: Vec<Wire>,
     /// Where `binlog_row_metadata` is FULL.
@@ -85,7 +84,6 @@ impl TableMap {
         let columns = types.iter().map(|t| wire(*t, &mut meta)).collect::<Result<Vec<_>, _>>()?;
         r.take(count.div_ceil(8))?;
         let mut map = TableMap {
-            schema: text(schema)?,
             table: text(table)?,
             columns,
             names: None,

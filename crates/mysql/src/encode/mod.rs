@@ -110,6 +110,15 @@ fn refuse(value: &Value<'_>, column: &str) -> Result<(), Refusal> {
     Err(Refusal(format!("a value of kind {} does not go into a column of kind {column}", value.kind())))
 }
 
+/// Two digits for each octet.
+pub(crate) fn hex(bytes: &[u8], out: &mut Vec<u8>) {
+    const HEX: &[u8; 16] = b"0123456789ABCDEF";
+    out.reserve(bytes.len() * 2 + 1);
+    for b in bytes {
+        out.extend([HEX[usize::from(b >> 4)], HEX[usize::from(b & 15)]]);
+    }
+}
+
 struct Out<'o> {
     form: Form,
     out: &'o mut Vec<u8>,
@@ -130,14 +139,10 @@ impl Out<'_> {
     }
 
     fn octets(&mut self, bytes: &[u8]) {
-        const HEX: &[u8; 16] = b"0123456789ABCDEF";
         if self.form == Form::Sql {
             self.out.extend_from_slice(b"X'");
         }
-        self.out.reserve(bytes.len() * 2 + 1);
-        for b in bytes {
-            self.out.extend([HEX[usize::from(b >> 4)], HEX[usize::from(b & 15)]]);
-        }
+        hex(bytes, self.out);
         if self.form == Form::Sql {
             self.out.push(b'\'');
         }

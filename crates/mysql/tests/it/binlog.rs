@@ -105,12 +105,12 @@ async fn a_new_row_that_comes_without_its_defaults_stops_the_stream_and_inspect_
         let error = stopped(&mut *tail.stream).await;
         assert_eq!((error.kind, error.code), (ErrorKind::Precondition, "TL-MY-ROW-IMAGE"), "{kind}: {error}");
         assert!(error.message.contains("without a") && error.hint.unwrap().contains("FULL"), "{kind}");
-        for (image, severity) in [("MINIMAL", Severity::Warning), ("NOBLOB", Severity::Warning)] {
+        for image in ["MINIMAL", "NOBLOB"] {
             db.execute(&format!("SET GLOBAL binlog_row_image='{image}'")).await.unwrap();
             let ask = Ask { role: Role::Source(CaptureKind::Log), tables: None };
             let found = endpoint.inspect(&ask).await.unwrap().findings;
             let found = found.into_iter().find(|f| f.code == "TL-MY-ROW-IMAGE").expect("a finding");
-            assert_eq!(found.severity, severity, "{kind}: {image}");
+            assert_eq!(found.severity, Severity::Warning, "{kind}: {image}");
             assert!(found.remedy.unwrap().contains("FULL"), "{kind}");
         }
     }
@@ -152,7 +152,6 @@ async fn a_large_transaction_comes_in_pieces() {
         db.execute("INSERT INTO t WITH RECURSIVE n AS (SELECT 1 id UNION ALL SELECT id+1 FROM n WHERE id<900) SELECT id, 'some text to fill the row' FROM n")
             .await
             .unwrap();
-        db.execute("SET SESSION cte_max_recursion_depth=100000").await.ok();
         db.execute("INSERT INTO t SELECT a.id*1000+b.id, a.n FROM t a JOIN t b WHERE a.id<=60")
             .await
             .unwrap();

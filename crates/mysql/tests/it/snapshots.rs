@@ -214,6 +214,9 @@ async fn all_readers_of_a_server_without_a_log_see_one_view() {
                 session.execute("UPDATE t SET n=n+1").await.unwrap();
             }
         });
+        db.wait_for("SELECT n > 0 FROM t WHERE id = 1", "1", std::time::Duration::from_secs(40))
+            .await
+            .unwrap();
         let url =
             user(&db, "nolock", "IDENTIFIED BY 'pass word'", &[format!("SELECT ON {}.*", db.name)]).await;
         for url in [&db.url, &url] {
@@ -223,6 +226,7 @@ async fn all_readers_of_a_server_without_a_log_see_one_view() {
                 assert!(seen.iter().all(|s| *s == seen[0] && s.len() == 2), "{kind}: {seen:?}");
             }
         }
+        assert!(!writer.is_finished(), "{kind}: nobody wrote meanwhile");
         writer.abort();
     }
 }

@@ -85,17 +85,22 @@ impl Feed {
             publication: publication.to_owned(),
             from,
         };
-        let failed = |e: io::Error| {
-            EndpointError::new(
-                ErrorKind::Unavailable,
-                "TL-PG-UNAVAILABLE",
-                format!("starting a thread that reads the changes of {}: {e}", config.place()),
-            )
+        let place = config.place();
+        let failed = move |e: io::Error| {
+            let message = format!("starting a thread that reads the changes of {place}: {e}");
+            EndpointError::new(ErrorKind::Unavailable, "TL-PG-UNAVAILABLE", message)
         };
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
-        let work = begin.run(shared.clone(), started);
+        let (shared_there, failed_there) = (shared.clone(), failed.clone());
         let named = thread::Builder::new().name("postgres-feed".to_owned());
-        named.spawn(move || runtime.block_on(work)).map_err(failed)?;
+        let spawned = named.spawn(move || {
+            // Made here: a runtime must not be dropped inside of another, which a thread that is not to be had would do.
+            match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+                Ok(runtime) => runtime.block_on(begin.run(shared_there, started)),
+                // Whoever asked is gone only when nobody wants to know.
+                Err(error) => drop(started.send(Err(failed_there(error)))),
+            }
+        });
+        spawned.map_err(failed)?;
         match outcome.await {
             Ok(Ok(())) => Ok(Feed { shared }),
             Ok(Err(error)) => Err(error),

@@ -23,7 +23,7 @@ struct Captured {
     table: TableName,
     /// The number of the beginning.
     number: i64,
-    /// Which table it is, where the engine can tell it from another of the same name.
+    /// What the engine tells of it (`Prepared::identities`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     identity: Option<String>,
 }
@@ -77,8 +77,8 @@ impl Since {
     }
 }
 
-/// `tables` are captured from now on. Those captured before keep their beginning, but for those that had to be added to the capture at the source, or are other
-/// tables now: these are answered. All others are forgotten.
+/// `tables` are captured from now on. Those captured before keep their beginning, but for those that were taken out of the capture at the source and put back, or are
+/// other tables now: these are answered. All others are forgotten.
 pub fn remember(
     state: &StateStore,
     endpoint: &str,
@@ -92,8 +92,7 @@ pub fn remember(
     for table in tables {
         let identity = prepared.identities.iter().find(|(t, _)| t == table).map(|(_, i)| i.clone());
         let known = before.tables.iter().find(|c| c.table == *table);
-        let same = |c: &&Captured| !prepared.added.contains(table) && c.identity == identity;
-        let number = known.filter(same).map_or(now, |c| c.number);
+        let number = known.filter(|c| c.identity == identity).map_or(now, |c| c.number);
         if known.is_some_and(|c| c.number != number) {
             replaced.push(table.clone());
         }
