@@ -1,5 +1,6 @@
 //! The command line: names, flags and their words. What they do stands in `commands`.
 
+use crate::registry::SCHEMES_IN_WORDS;
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -9,9 +10,11 @@ use std::path::PathBuf;
     name = "tidelock",
     version,
     about = "Keeps databases in step, one way or both ways, and proves that they are",
-    after_help = "Begin with `tidelock demo`, which needs no server, or `tidelock copy FROM_URL TO_URL`, which needs no configuration.\n\
-                  URLs: postgres://user:password@host:5432/database, mysql://… (MySQL and MariaDB), sqlite:./file.db\n\
-                  Exit codes: 0 done, 1 failed, 2 used wrongly.",
+    after_help = format!(
+        "Begin with `tidelock demo`, which needs no server, or `tidelock copy FROM_URL TO_URL`, which needs no configuration.\n\
+         URLs: {SCHEMES_IN_WORDS}\n\
+         Exit codes: 0 done, 1 failed, 2 used wrongly."
+    ),
     max_term_width = 110
 )]
 pub struct Cli {

@@ -21,7 +21,7 @@ pub const ENGINES: &[Engine] = &[
     Engine { schemes: &["sqlite"], network: false, open: tidelock_sqlite::open },
 ];
 
-/// The URLs that are allowed, for messages.
+/// The URLs that are allowed, for messages, the help and the schema.
 pub const SCHEMES_IN_WORDS: &str =
     "postgres://user:password@host:5432/database, mysql://… (MySQL and MariaDB), sqlite:./file.db";
 

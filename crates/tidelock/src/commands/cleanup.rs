@@ -16,7 +16,7 @@ pub async fn run(global: &Global, args: &CleanupArgs, ui: Ui) -> Result<Outcome>
         })
         .collect();
     ui.result(&serde_json::json!({ "removed": args.yes, "found": items }), |_, colours| {
-        report::cleanup(&found, args.yes, colours)
+        report::cleanup(&found, args.job.as_deref(), args.yes, colours)
     })?;
     Ok(Outcome::Done)
 }

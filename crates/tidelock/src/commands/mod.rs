@@ -15,6 +15,7 @@ use crate::config::published_schema;
 use crate::ui::{Ui, print};
 use anyhow::Result;
 use clap::CommandFactory;
+use tidelock_sync::SyncError;
 use tokio_util::sync::CancellationToken;
 
 /// How a command ended that did not fail.
@@ -32,21 +33,32 @@ pub async fn run(cli: Cli, ui: Ui, cancel: &CancellationToken) -> Result<Outcome
     match cli.command {
         Command::Demo(args) => crate::demo::run(&args, ui, cancel).await,
         Command::Copy(args) => copy::run(&args, ui, cancel).await,
-        Command::Init(args) => init::run(&global, &args, ui).await,
-        Command::Check(args) => check::run(&global, args.job.as_deref(), ui).await,
-        Command::Plan(args) => plan::run(&global, args.job.as_deref(), ui).await,
+        Command::Init(args) => or_stopped(init::run(&global, &args, ui), cancel).await,
+        Command::Check(args) => or_stopped(check::run(&global, args.job.as_deref(), ui), cancel).await,
+        Command::Plan(args) => or_stopped(plan::run(&global, args.job.as_deref(), ui), cancel).await,
         Command::Sync(args) => sync::run(&global, &args, ui, cancel).await,
         Command::Run => run::run(&global, ui, cancel).await,
         Command::Status => status::run(&global, ui),
         Command::Verify(args) => verify::run(&global, &args.job, ui, cancel).await,
-        Command::Cleanup(args) => cleanup::run(&global, &args, ui).await,
-        Command::Schema => schema(),
+        Command::Cleanup(args) => or_stopped(cleanup::run(&global, &args, ui), cancel).await,
+        Command::Schema => schema(ui),
         Command::Completions(args) => completions(args.shell),
     }
 }
 
-fn schema() -> Result<Outcome> {
-    print(&serde_json::to_string_pretty(&published_schema())?)?;
+/// Work that may be dropped wherever it is: each of its statements is whole by itself.
+async fn or_stopped<T>(work: impl Future<Output = Result<T>>, cancel: &CancellationToken) -> Result<T> {
+    tokio::select! {
+        done = work => done,
+        () = cancel.cancelled() => {
+            Err(SyncError::stopped("TL-SYNC-STOPPED", "stopped before it was done; what was done stays, and the command may be given again").into())
+        }
+    }
+}
+
+fn schema(ui: Ui) -> Result<Outcome> {
+    let schema = published_schema();
+    print(&if ui.json { serde_json::to_string(&schema)? } else { serde_json::to_string_pretty(&schema)? })?;
     Ok(Outcome::Done)
 }
 

@@ -1,4 +1,4 @@
-use super::Outcome;
+use super::{Outcome, or_stopped};
 use crate::app::App;
 use crate::cli::{Global, SyncArgs};
 use crate::config::nearest;
@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 pub async fn run(global: &Global, args: &SyncArgs, ui: Ui, cancel: &CancellationToken) -> Result<Outcome> {
     let app = App::open(global, ui)?;
     app.known_job(args.job.as_deref())?;
-    known_tables(&app, args).await?;
+    or_stopped(known_tables(&app, args), cancel).await?;
     let began = Instant::now();
     let options = SyncOptions { full: args.full, tables: args.tables.clone() };
     let done = app.engine.sync(args.job.as_deref(), &options, cancel).await;
@@ -38,10 +38,16 @@ async fn known_tables(app: &App, args: &SyncArgs) -> Result<()> {
     let reports = app.engine.check(args.job.as_deref()).await?;
     let tables: Vec<&str> = reports.iter().flat_map(|r| &r.tables).map(String::as_str).collect();
     let unknown = |pattern: &&String| !tables.iter().any(|t| matches(pattern, &TableName::new(*t)));
-    let Some(unknown) = args.tables.iter().find(unknown) else { return Ok(()) };
-    let meant = nearest(unknown, tables.iter().copied()).map(|m| format!("did you mean `{m}`? "));
-    let hint = format!("{}there are: {}", meant.unwrap_or_default(), tables.join(", "));
-    let message = format!("no job has a table {unknown}");
+    let unknown: Vec<&String> = args.tables.iter().filter(unknown).collect();
+    if unknown.is_empty() {
+        return Ok(());
+    }
+    let meant: Vec<&str> = unknown.iter().filter_map(|name| nearest(name, tables.iter().copied())).collect();
+    let meant =
+        if meant.is_empty() { String::new() } else { format!("did you mean `{}`? ", meant.join(",")) };
+    let hint = format!("{meant}there are: {}", tables.join(", "));
+    let names: Vec<&str> = unknown.iter().map(|name| name.as_str()).collect();
+    let message = format!("no job has a table {}", names.join(", or "));
     Err(Usage { code: "TL-CLI-NO-TABLE", message, hint: Some(hint) }.into())
 }
 

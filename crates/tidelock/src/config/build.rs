@@ -205,7 +205,8 @@ pub fn known_endpoint(name: &str, at: &Path, judge: &mut Judge<'_>) {
         return;
     }
     let found = judge.shown(at);
-    let suggestion = nearest(name, names.iter().copied()).map(str::to_owned);
+    let suggestion = nearest(name, names.iter().copied()).map(super::masked);
+    let names: Vec<String> = names.into_iter().map(super::masked).collect();
     let allowed = format!("the names of `endpoints`: {}", names.join(", "));
     let fault = judge.fault("TL-CFG-NO-ENDPOINT", at, format!("there is no endpoint {found}"));
     fault.suggestion = suggestion;

@@ -108,7 +108,8 @@ pub fn nearest<'a>(found: &str, choices: impl IntoIterator<Item = &'a str>) -> O
 /// A text with the password of every URL in it hidden, for text that a person wrote at a wrong place.
 pub fn masked(text: &str) -> String {
     let Some(at) = text.rfind('@') else {
-        return if text.to_lowercase().contains("password") { "***".to_owned() } else { text.to_owned() };
+        let secret = text.to_lowercase().contains("pass") && text.contains(['=', ':']);
+        return if secret { "***".to_owned() } else { text.to_owned() };
     };
     let (before, host) = text.split_at(at);
     match before.split_once("://") {
@@ -131,6 +132,8 @@ mod tests {
             ("postgres://sync:hun@ter/2@host/db", "postgres://sync:***@host/db"),
             ("postgres:sync:hunter2@host/db", "***@host/db"),
             ("mysql://host/db?password=hunter2", "***"),
+            ("mysql://host/db?passwd=hunter2", "***"),
+            ("password_resets", "password_resets"),
             ("mysql://a:b@host/db?x=hunter2", "mysql://a:***@host/db"),
             ("shop", "shop"),
         ] {

@@ -4,6 +4,7 @@
 //! be documented and not read, or read and not documented. Notes for the reader stand in the schema too and are taken out before it is published:
 //! `x-later` (keys that a later version brings), `x-later-values`, and `x-allowed` (what is allowed, in words).
 
+use crate::registry::SCHEMES_IN_WORDS;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -12,8 +13,10 @@ use tidelock_endpoint::{CaptureKind, TlsMode};
 /// Databases kept in step: the configuration of tidelock.
 #[derive(JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[allow(dead_code)]
-// Its schema is what counts: the reader takes it apart key by key, so that one faulty job does not hide another.
+#[expect(
+    dead_code,
+    reason = "its schema is what counts: the reader takes it apart key by key, so that one faulty job does not hide another"
+)]
 #[schemars(title = "tidelock.yaml", extend("x-later" = ["server", "alerts", "gateway"]))]
 pub struct File {
     /// Where tidelock keeps its journal, its conflict log and its run history; relative to this file.
@@ -68,7 +71,8 @@ pub enum JournalKind {
 #[serde(untagged)]
 #[schemars(extend("x-allowed" = "a URL, or { url: …, tls: …, ca: … }"))]
 pub enum Endpoint {
-    /// Its URL: `postgres://user:password@host:5432/database`, `mysql://…` (MySQL and MariaDB), `sqlite:./file.db`.
+    /// Its URL.
+    #[schemars(description = format!("Its URL: {SCHEMES_IN_WORDS}."))]
     Url(String),
     /// Its URL, with more about the connection.
     Detailed(EndpointDetails),
@@ -79,7 +83,8 @@ pub enum Endpoint {
 #[serde(deny_unknown_fields)]
 #[schemars(extend("x-later" = ["api_key", "username", "password"]))]
 pub struct EndpointDetails {
-    /// `postgres://user:password@host:5432/database`, `mysql://…` (MySQL and MariaDB), `sqlite:./file.db`.
+    /// Its URL.
+    #[schemars(description = format!("{SCHEMES_IN_WORDS}."))]
     pub url: String,
     /// How the connection is protected; `prefer` when left out.
     #[schemars(with = "Option<TlsModeName>")]
@@ -91,7 +96,7 @@ pub struct EndpointDetails {
 /// How a connection is protected, as PostgreSQL's `sslmode` has it.
 #[derive(JsonSchema)]
 #[schemars(rename = "TlsMode", rename_all = "kebab-case")]
-#[allow(dead_code)]
+#[expect(dead_code, reason = "its schema is what counts; the values are those of the endpoint's own type")]
 enum TlsModeName {
     /// Never encrypted.
     Disable,
@@ -134,7 +139,7 @@ pub struct Job {
 /// How changes are read.
 #[derive(JsonSchema)]
 #[schemars(rename = "Capture", rename_all = "lowercase", extend("x-later-values" = ["outbox", "cursor", "full"]))]
-#[allow(dead_code)]
+#[expect(dead_code, reason = "its schema is what counts; the values are those of the endpoint's own type")]
 enum CaptureName {
     /// From the database's own log.
     Log,

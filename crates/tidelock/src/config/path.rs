@@ -1,3 +1,4 @@
+use super::masked;
 use serde::{Serialize, Serializer};
 use std::fmt;
 
@@ -10,7 +11,7 @@ pub enum Step {
     Item(usize),
 }
 
-/// The way from the root to a value: `jobs.shop-to-crm.tables[2].name`.
+/// The way from the root to a value: `jobs.shop-to-crm.tables[2].name`. Shown without the password of a URL that stands in the place of a key.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Path(Vec<Step>);
 
@@ -58,7 +59,8 @@ impl fmt::Display for Path {
                     if place > 0 {
                         f.write_str(".")?;
                     }
-                    if plain(key) { f.write_str(key)? } else { write!(f, "{key:?}")? }
+                    let key = masked(key);
+                    if plain(&key) { f.write_str(&key)? } else { write!(f, "{key:?}")? }
                 }
             }
         }

@@ -70,11 +70,12 @@ fn priority(
     if priority.len() == 2 && given == wanted {
         return priority;
     }
-    let message = format!("found [{}]", priority.join(", "));
+    let at = at.key("priority");
+    let found: Vec<String> = (0..priority.len()).map(|place| judge.shown(&at.item(place))).collect();
     judge.refuse(
         "TL-CFG-VALUE",
-        &at.key("priority"),
-        message,
+        &at,
+        format!("found [{}]", found.join(", ")),
         format!("{} and {}, each once, the stronger first", own[0], own[1]),
     );
     own

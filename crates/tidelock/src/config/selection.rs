@@ -45,12 +45,8 @@ fn rule(raw: TableDetails, at: &Path, judge: &mut Judge<'_>) -> TableRule {
             let message = "a pattern may match several tables, which cannot all have one name at the target";
             judge.refuse("TL-CFG-CONFLICT", &at.key("to"), message, "the table's own name, or no `to`");
         } else if is_pattern(to) {
-            judge.refuse(
-                "TL-CFG-VALUE",
-                &at.key("to"),
-                format!("`{to}` is no table name"),
-                "a name without `*` and `?`",
-            );
+            let message = format!("{} is no table name", judge.shown(&at.key("to")));
+            judge.refuse("TL-CFG-VALUE", &at.key("to"), message, "a name without `*` and `?`");
         }
     }
     let columns = match raw.columns {
@@ -89,37 +85,32 @@ fn renames(rule: &TableRule, at: &Path, judge: &mut Judge<'_>) {
             _ => None,
         };
         if let Some(other) = other.or(kept.map(String::as_str)) {
-            judge.refuse(
-                "TL-CFG-CONFLICT",
-                &here,
-                format!("columns {other} and {from} would both be called {to}"),
-                "another name for one of them",
-            );
+            let message = format!("columns {other} and {from} would both be called {}", judge.shown(&here));
+            judge.refuse("TL-CFG-CONFLICT", &here, message, "another name for one of them");
         }
     }
 }
 
 fn one_name_each(rules: &[TableRule], at: &Path, judge: &mut Judge<'_>) {
     let mut sources = BTreeSet::new();
-    let mut targets: BTreeMap<String, &str> = BTreeMap::new();
+    let mut targets: BTreeMap<&str, String> = BTreeMap::new();
     for (place, rule) in rules.iter().enumerate() {
         let here = at.item(place);
+        // Of a table that is only a name the nearest thing to its `name` is itself.
+        let shown = judge.shown(&here.key("name"));
         if !sources.insert(&rule.name) {
-            judge.refuse(
-                "TL-CFG-CONFLICT",
-                &here,
-                format!("`{}` stands in the list twice", rule.name),
-                "each table once",
-            );
+            let message = format!("{shown} stands in the list twice");
+            judge.refuse("TL-CFG-CONFLICT", &here, message, "each table once");
             continue;
         }
         if is_pattern(&rule.name) {
             continue;
         }
-        let target = rule.to.as_ref().unwrap_or(&rule.name).clone();
-        if let Some(other) = targets.insert(target.clone(), &rule.name) {
-            let message =
-                format!("tables {other} and {} would both be called {target} at the target", rule.name);
+        let target = rule.to.as_ref().unwrap_or(&rule.name);
+        if let Some(other) = targets.insert(target, shown.clone()) {
+            let key = if rule.to.is_some() { "to" } else { "name" };
+            let target = judge.shown(&here.key(key));
+            let message = format!("tables {other} and {shown} would both be called {target} at the target");
             judge.refuse("TL-CFG-CONFLICT", &here, message, "another name for one of them, by `to`");
         }
     }
@@ -177,12 +168,8 @@ fn distinct(names: &[String], at: &Path, judge: &mut Judge<'_>) {
     for (place, name) in names.iter().enumerate() {
         not_empty(name, &at.item(place), judge);
         if !seen.insert(name) {
-            judge.refuse(
-                "TL-CFG-DUPLICATE",
-                &at.item(place),
-                format!("`{name}` stands in the list twice"),
-                "each column once",
-            );
+            let message = format!("{} stands in the list twice", judge.shown(&at.item(place)));
+            judge.refuse("TL-CFG-DUPLICATE", &at.item(place), message, "each column once");
         }
     }
 }

@@ -295,6 +295,15 @@ fn a_secret_is_never_shown() {
 }
 
 #[test]
+fn a_secret_in_the_place_of_a_key_is_not_shown_either() {
+    let text = "endpoints:\n  postgres://u:s3cr3t@h/d\njobs:\n  ? mysql://u:s3cr3t@h/d?x=y\n  : {source: a}\n  ? mysql://u:s3cr3t@h/d?x=y\n  : {source: a}\n";
+    for text in [text, &text.replace("/d\njobs", "/d: 1\njobs")] {
+        let faults = faults(text);
+        assert!(!faults.contains("s3cr3t") && faults.contains("u:***@h/d"), "{faults}");
+    }
+}
+
+#[test]
 fn a_key_given_twice_is_a_mistake() {
     insta::assert_snapshot!(faults(&job("source: shop\ntarget: crm\nsource: till")), @r#"
     tidelock.yaml has a mistake
@@ -410,7 +419,10 @@ fn jobs_that_cannot_be_are_refused() {
         ),
         ("source: shop\ntarget: crm\ntables: []", "the list is empty"),
         ("source: shop\ntarget: crm\ntables: [a, a]", "`a` stands in the list twice"),
-        ("source: shop\ntarget: crm\ntables: [a, {name: b, to: a}]", "tables a and b would both be called a"),
+        (
+            "source: shop\ntarget: crm\ntables: [a, {name: b, to: a}]",
+            "tables `a` and `b` would both be called `a`",
+        ),
         ("source: shop\ntarget: crm\ntables: [{name: 'a*', to: b}]", "a pattern may match several tables"),
         ("source: shop\ntarget: crm\ntables: [{name: a, columns: []}]", "at least one column"),
         (
@@ -419,7 +431,7 @@ fn jobs_that_cannot_be_are_refused() {
         ),
         (
             "source: shop\ntarget: crm\ntables: [{name: a, columns: [x, z], rename: {x: z}}]",
-            "columns z and x would both be called z",
+            "columns z and x would both be called `z`",
         ),
         ("source: shop\ntarget: crm\ntables: [{to: a}]", "the key `name` is missing"),
         ("source: shop\ntarget: nowhere", "there is no endpoint `nowhere`"),

@@ -4,7 +4,7 @@
 //! after a mistake, so that all are told in one go, and lets later checks point at a place.
 //! Scalars stay text (`no` is "no", `1.10` is "1.10"): what they mean is decided by what is expected there.
 
-use super::fault::{Fault, Place};
+use super::fault::{Fault, Place, masked};
 use super::{Path, Step};
 use serde_saphyr::granit_parser::{Event, Parser, ScalarStyle, Span, Tag};
 use std::borrow::Cow;
@@ -218,8 +218,11 @@ impl<'a> Builder<'a> {
             match entries.iter().find(|(key, _)| key.name == name) {
                 None => entries.push((Key { name, place }, node)),
                 Some((first, _)) => {
-                    let message =
-                        format!("the key `{name}` stands here twice, first in line {}", first.place.line);
+                    let message = format!(
+                        "the key `{}` stands here twice, first in line {}",
+                        masked(&name),
+                        first.place.line
+                    );
                     self.faults.push(
                         Fault::new("TL-CFG-DUPLICATE", place, message).at(&path).allowed("each key once"),
                     );

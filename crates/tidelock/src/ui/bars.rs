@@ -95,6 +95,11 @@ impl Observer for Bars {
                 self.draw_flow(&mut state, (job.clone(), flow.clone()), now);
             }
             other => {
+                if let Event::Verified { job, table, .. } = other
+                    && let Some((bar, _)) = state.bars.remove(&(job.clone(), table.clone()))
+                {
+                    self.screen.remove(&bar);
+                }
                 if let Some(line) = sentence(other) {
                     self.say(&line);
                 }

@@ -124,9 +124,14 @@ pub fn copied(copied: &Copied, time: Duration, colours: Colours) -> String {
 }
 
 /// What `cleanup` found or removed.
-pub fn cleanup(found: &[(String, Cleanup)], removed: bool, colours: Colours) -> String {
-    if found.is_empty() {
-        return "tidelock has put nothing into these databases".to_owned();
+pub fn cleanup(found: &[(String, Cleanup)], job: Option<&str>, removed: bool, colours: Colours) -> String {
+    let shared = "slots, publications, triggers and change tables serve all jobs: `tidelock cleanup` without a job lists them";
+    match job {
+        Some(job) if found.is_empty() => {
+            return format!("{job} has put no checkpoint into these databases; {shared}");
+        }
+        None if found.is_empty() => return "tidelock has put nothing into these databases".to_owned(),
+        _ => {}
     }
     let mut by_endpoint: BTreeMap<&str, Vec<&Cleanup>> = BTreeMap::new();
     for (endpoint, cleanup) in found {
@@ -140,10 +145,16 @@ pub fn cleanup(found: &[(String, Cleanup)], removed: bool, colours: Colours) -> 
             lines.extend(cleanup.statement.lines().map(|l| format!("      {}", colours.dim(l))));
         }
     }
-    lines.push(match removed {
-        true => format!("removed {}", text::count(found.len() as u64, "thing")),
-        false => "nothing was removed; `tidelock cleanup --yes` removes all of it".to_owned(),
+    lines.push(match (removed, job) {
+        (true, _) => format!("removed {}", text::count(found.len() as u64, "thing")),
+        (false, None) => "nothing was removed; `tidelock cleanup --yes` removes all of it".to_owned(),
+        (false, Some(job)) => {
+            format!("nothing was removed; `tidelock cleanup {job} --yes` removes all of it")
+        }
     });
+    if job.is_some() {
+        lines.push(colours.dim(shared));
+    }
     lines.join("\n")
 }
 

@@ -136,7 +136,7 @@ fn what_was_put_there_is_listed_by_endpoint() {
         ),
         ("crm".to_owned(), thing("table", "tidelock_checkpoint", "DROP TABLE tidelock_checkpoint")),
     ];
-    insta::assert_snapshot!(super::report::cleanup(&found, false, plain()), @r#"
+    insta::assert_snapshot!(super::report::cleanup(&found, None, false, plain()), @r#"
     crm
       table tidelock_checkpoint
           DROP TABLE tidelock_checkpoint

@@ -1,5 +1,6 @@
 //! What a database says of its own tables, in sentences that are the same for every engine.
 
+use crate::sides::unknown;
 use tidelock_testkit::{Database, Family};
 
 /// `key album album_id`, `index album artist_id`, `foreign key album artist_id -> artist artist_id`, `not null album title`, sorted. Nothing of tidelock's own.
@@ -8,6 +9,7 @@ pub async fn sentences(db: &Database) -> Vec<String> {
         Family::Postgres => POSTGRES,
         Family::Mysql => MYSQL,
         Family::Sqlite => SQLITE,
+        other => unknown(other),
     };
     let rows = db.query(sql).await.unwrap();
     let mut all: Vec<String> = rows.into_iter().map(|row| row[0].clone().unwrap()).collect();
@@ -23,6 +25,7 @@ pub async fn tables(db: &Database) -> Vec<String> {
             "SELECT table_name FROM information_schema.tables WHERE table_schema = database() AND table_type = 'BASE TABLE'"
         }
         Family::Sqlite => "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite%'",
+        other => unknown(other),
     };
     let rows = db.query(sql).await.unwrap();
     let mut all: Vec<String> = rows.into_iter().map(|row| row[0].clone().unwrap()).collect();

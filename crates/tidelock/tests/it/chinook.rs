@@ -3,7 +3,7 @@
 //! What came of it is read by a plain client on both sides, and by `tidelock verify`.
 
 use crate::catalog;
-use crate::sides::{config, pair, quoted, rows, run_all};
+use crate::sides::{config, pair, quoted, rows, run_all, unknown};
 use crate::support::Place;
 use tidelock_testkit::{Database, Family, Kind};
 
@@ -80,6 +80,7 @@ async fn fill(db: &Database) {
         Family::Postgres => include_str!("../../../testkit/data/chinook_postgres.sql"),
         Family::Mysql => include_str!("../../../testkit/data/chinook_mysql.sql"),
         Family::Sqlite => include_str!("../../../testkit/data/chinook_sqlite.sql"),
+        other => unknown(other),
     };
     db.execute(script).await.unwrap();
     let defaulted = [

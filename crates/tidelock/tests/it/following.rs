@@ -10,7 +10,7 @@
 //! plain client, and by `tidelock verify`. Chance is seeded: a failure tells the seed, `TIDELOCK_TEST_SEED` brings it back.
 
 use crate::service::{Service, failed, phase};
-use crate::sides::{DIGITS, begin, config, fill, pair, rows, run_all};
+use crate::sides::{DIGITS, begin, config, fill, pair, rows, run_all, unknown};
 use crate::support::Place;
 use crate::writer::{BASE, Writer};
 use std::time::{Duration, Instant};
@@ -146,7 +146,7 @@ async fn kill_while_copying(
     chance: &mut Chance,
     clock: &Clock,
 ) -> (Service, usize) {
-    let held = hold(target).await;
+    let mut held = hold(target).await;
     let service = Service::start(place);
     chance.wait(300).await;
     service.kill();
@@ -158,11 +158,16 @@ async fn kill_while_copying(
     let big = big_transaction(source);
     clock.tell("the big transaction begins");
     for kills in 1.. {
+        if kills >= 5 && held.is_none() {
+            let mut file = target.session().await.unwrap();
+            file.execute("BEGIN IMMEDIATE").await.unwrap();
+            held = Some(file);
+        }
         let moment = Instant::now() + chance.up_to(1_500);
         let done = async |s: &Service| {
             (kills >= 5 && big.is_finished())
                 || (held.is_none() && copied(s) > 60_000)
-                || Instant::now() > moment
+                || (kills < 5 && Instant::now() > moment)
         };
         service.wait("a moment to kill", LONG, done).await;
         assert!(!service.told(phase("catching up")), "the copy is whole before the big transaction");
@@ -180,12 +185,13 @@ async fn kill_while_copying(
 }
 
 /// Makes the table `held` at the target and keeps everybody from writing to it until the session is dropped: so the copy cannot be whole. SQLite has no
-/// such lock: there the copy, which is made chunk by chunk, is killed before it has the rows of another chunk.
+/// such lock: there the copy, which is made chunk by chunk, is killed before it has the rows of another chunk, and at last the whole file is locked.
 async fn hold(target: &Database) -> Option<Session> {
     let (before, lock) = match target.kind().family() {
         Family::Postgres => ("BEGIN", "LOCK TABLE held IN EXCLUSIVE MODE"),
         Family::Mysql => ("DO 1", "LOCK TABLES held READ"),
         Family::Sqlite => return None,
+        other => unknown(other),
     };
     target.execute(HELD).await.unwrap();
     let mut session = target.session().await.unwrap();

@@ -1,4 +1,4 @@
-//! `tidelock run` as a process of its own, and what it tells while it runs.
+//! `tidelock run`, or another command, as a process of its own, and what it tells while it runs.
 
 use crate::support::Place;
 use serde_json::Value;

@@ -1,7 +1,14 @@
 //! Running the binary in a directory of its own.
 
+use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+use tidelock_testkit::spawn_guarded;
+
+/// No command of a test takes longer.
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// A directory to run in, and what is run there.
 pub struct Place(tempfile::TempDir);
@@ -36,10 +43,33 @@ impl Place {
         command
     }
 
-    /// Runs the binary.
+    /// Runs the binary. It does not outlive this process, and panics when it does not end within some minutes.
     pub fn run(&self, arguments: &[&str]) -> Ran {
-        Ran::of(self.command(arguments).output().unwrap(), self.0.path())
+        let mut child = spawn_guarded(&self.command(arguments), Stdio::piped()).unwrap();
+        let (out, err) = (read(child.stdout.take().unwrap()), read(child.stderr.take().unwrap()));
+        let began = Instant::now();
+        let status = loop {
+            match child.try_wait().unwrap() {
+                Some(status) => break status,
+                None if began.elapsed() < PATIENCE => std::thread::sleep(Duration::from_millis(5)),
+                None => {
+                    child.kill().unwrap();
+                    let (out, err) = (out.join().unwrap(), err.join().unwrap());
+                    let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
+                    panic!("{arguments:?} does not end after {PATIENCE:?}: {}{}", text(&out), text(&err));
+                }
+            }
+        };
+        Ran::of(Output { status, stdout: out.join().unwrap(), stderr: err.join().unwrap() }, self.0.path())
     }
+}
+
+fn read(mut pipe: impl Read + Send + 'static) -> JoinHandle<Vec<u8>> {
+    std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        pipe.read_to_end(&mut bytes).unwrap();
+        bytes
+    })
 }
 
 /// What came of a run.

@@ -55,6 +55,19 @@ async fn a_publication_that_is_gone_is_told_until_all_is_copied_anew() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_table_that_was_out_of_the_publication_for_a_while_is_told_until_it_is_copied_anew() {
+    let Some((place, here, there)) = copied("published_again", Kind::Postgres15).await else { return };
+    let name = here.value("SELECT pubname FROM pg_publication").await.unwrap().unwrap();
+    here.execute(&format!("ALTER PUBLICATION {name} DROP TABLE ONLY items")).await.unwrap();
+    here.execute("INSERT INTO items VALUES (3, 'three')").await.unwrap();
+    here.execute(&format!("ALTER PUBLICATION {name} ADD TABLE ONLY items")).await.unwrap();
+    for _ in 0..2 {
+        place.run(&["sync"]).refused("TL-SYNC-NOT-CAPTURED");
+    }
+    healed(&place, &here, &there).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn another_table_of_the_same_name_is_not_followed_in_silence() {
     let Some((place, here, there)) = copied("table_replaced", Kind::Postgres15).await else { return };
     let anew = ["DROP TABLE items", "CREATE TABLE items (id integer PRIMARY KEY, name varchar(20))"];

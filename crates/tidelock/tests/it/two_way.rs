@@ -9,7 +9,7 @@
 
 use crate::following::{Chance, Clock};
 use crate::service::{Service, failed};
-use crate::sides::{config, pair, rows, run_all};
+use crate::sides::{config, pair, rows, run_all, unknown};
 use crate::support::Place;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -95,7 +95,7 @@ async fn ends_equal(here: Kind, there: Kind, kills: usize) {
     clock.tell("quiet");
     assert!(!service.told(failed));
     same_rows(&here, &there).await;
-    nothing_looped(&service, [&here, &there], changed, kills > 0).await;
+    nothing_looped(&mut service, [&here, &there], changed, kills > 0).await;
     service.stop();
     let verified = place.run(&["verify", "job", "--json"]).done();
     let answer = verified.json().pop().unwrap();
@@ -170,6 +170,7 @@ async fn prepare(db: &Database) {
         Family::Postgres => "timestamp(6)",
         Family::Mysql => "datetime(6)",
         Family::Sqlite => "datetime",
+        other => unknown(other),
     };
     let schema = [
         "CREATE TABLE notes (id integer PRIMARY KEY, note varchar(60), updated_at bigint NOT NULL)"
@@ -219,6 +220,7 @@ async fn witness(db: &Database) {
                 ),
                 Family::Mysql => format!("{head} FOR EACH ROW {count}"),
                 Family::Sqlite => format!("{head} BEGIN {count}; END"),
+                other => unknown(other),
             };
             db.execute(&trigger).await.unwrap();
         }
@@ -240,7 +242,7 @@ async fn same_rows(here: &Database, there: &Database) {
 }
 
 /// Each way brought what was changed at its beginning, once, and nothing else.
-async fn nothing_looped(service: &Service, sides: [&Database; 2], changed: [u64; 2], killed: bool) {
+async fn nothing_looped(service: &mut Service, sides: [&Database; 2], changed: [u64; 2], killed: bool) {
     for side in sides {
         let touched = side.value("SELECT n FROM touched").await.unwrap().unwrap();
         let touched: u64 = touched.parse().unwrap();
@@ -254,8 +256,10 @@ async fn nothing_looped(service: &Service, sides: [&Database; 2], changed: [u64;
         return;
     }
     for (flow, changed) in [("here → there", changed[0]), ("there → here", changed[1])] {
-        let brought = service.sum("changes", |e| e["event"] == "applied" && e["flow"] == flow);
-        assert_eq!(brought, changed, "{flow}");
+        let brought = |s: &Service| s.sum("changes", |e| e["event"] == "applied" && e["flow"] == flow);
+        // It tells what it applied when that is committed.
+        service.wait("all is told", LONG, async |s| brought(s) >= changed).await;
+        assert_eq!(brought(service), changed, "{flow}");
     }
     assert!(service.told(|e| e["event"] == "conflict"), "both sides never met at one row");
 }
@@ -354,6 +358,7 @@ async fn affected(session: &mut Session, kind: Kind, sql: &str) -> u64 {
                 Ok(()) => session.value("SELECT changes()").await,
                 Err(error) => Err(error),
             },
+            other => unknown(other),
         };
         match done {
             Ok(count) => return count.unwrap().parse().unwrap(),
