@@ -1,5 +1,7 @@
 #!/bin/bash
-# fetch.sh KIND DEST WORLD: unpack a database server and everything it loads under DEST.
+# fetch.sh DEST WORLD SUITE PROGRAM FILES PACKAGE...: unpack a database server and everything it loads under DEST.
+#
+# PROGRAM is the server itself. FILES are patterns of what to unpack beside libraries, such as './usr/bin/mysql* ./usr/share/mysql/*'.
 #
 # The packages come from the package sources this machine already uses (apt's own list; only the suite is chosen here) and
 # are unpacked, not installed: no maintainer script runs, nothing outside DEST and WORLD changes, no root is needed.
@@ -8,15 +10,8 @@
 # What is unpacked brings its own C library, so a server of a newer Debian runs on an older one: every program is
 # a wrapper that starts it through the unpacked loader. Wrappers find their folder from $0, so DEST may be renamed.
 set -euo pipefail
-KIND=${1:?kind} DEST=${2:?dest} WORLD=${3:?world}
-
-case $KIND in
-  postgres15)   SUITE=bookworm PACKAGES="postgresql-15" ;;
-  mariadb1011)  SUITE=bookworm PACKAGES="mariadb-server mariadb-server-core mariadb-client-core mariadb-client" ;;
-  postgres18)   SUITE=sid      PACKAGES="postgresql-18" ;;
-  mysql97)      SUITE=sid      PACKAGES="mysql-server-core mysql-client-core" ;;
-  *) echo "fetch.sh: no such kind: $KIND" >&2; exit 2 ;;
-esac
+DEST=${1:?dest} WORLD=${2:?world} SUITE=${3:?suite} PROGRAM=${4:?program}; read -ra FILES <<<"${5:?files}"
+shift 5; PACKAGES="${*:?package}"
 # Of the closure, what no database program loads: interpreters, init systems, maintainer-script helpers, the JIT compiler.
 SKIP='^(perl|libperl|perl-modules|lib.*-perl|libgdbm|libdb5|python3|systemd|libsystemd-shared|dbus|locales|libc-gconv|fonts-|fontconfig|gnupg|gpg|dirmngr|openssl$|ucf|debconf|sensible|adduser|passwd|procps|psmisc|lsof|gawk|socat|rsync|galera|mariadb-common|mysql-common|libpam-|login|postgresql-common|postgresql-client-common|ssl-cert|netbase|libllvm|libz3|tzdata|readline-common|init-system-helpers|libjson|dpkg|tar|coreutils)'
 KEYRING=/usr/share/keyrings/debian-archive-keyring.gpg
@@ -56,8 +51,7 @@ for deb in "$WORLD"/archives/*.deb; do
   dpkg-deb --fsys-tarfile "$deb" | tar -x -C "$DEST" --no-same-owner --no-same-permissions --wildcards \
     --exclude='*/gconv' --exclude='*/perl*' --exclude='*/bitcode' --exclude='*/systemd' --exclude='*/locale' --exclude='*/doc' --exclude='*/man' \
     --exclude='*/llvmjit*' --exclude='*/udev' --exclude='*/mysql-test' --exclude='*/share/zoneinfo' \
-    './lib/*' './lib64/*' './usr/lib/*' './usr/lib64/*' './usr/share/mysql/*' './usr/share/postgresql/*' \
-    './usr/sbin/mysqld' './usr/sbin/mariadbd' './usr/bin/mysql*' './usr/bin/mariadb*' './usr/bin/my_print_defaults' 2>/dev/null || true
+    './lib/*' './lib64/*' './usr/lib/*' './usr/lib64/*' "${FILES[@]}" 2>/dev/null || true
 done
 rm -f "$WORLD"/archives/*.deb
 chmod -R u+w,go+rX "$DEST"
@@ -85,13 +79,11 @@ if [ -n "$PG" ]; then
 else
   rm -f "$DEST"/usr/bin/mysql*-test* "$DEST"/usr/bin/*_embedded
   for program in "$DEST"/usr/sbin/* "$DEST"/usr/bin/*; do [ -L "$program" ] || wrap "${program#"$DEST"/}" ../..; done
-  mv "$DEST"/usr/sbin/mysqld "$DEST"/usr/sbin/mariadbd "$DEST"/usr/bin/ 2>/dev/null || true
+  mv "$DEST"/usr/sbin/* "$DEST"/usr/bin/
   mv "$DEST"/usr/sbin/.real/* "$DEST"/usr/bin/.real/; rm -rf "$DEST/usr/sbin"
   find "$DEST/usr/bin" -xtype l -delete
   ln -s usr/bin "$DEST/bin"
 fi
 # Proof that it runs, and the caller's last line.
-for program in postgres mariadbd mysqld; do
-  if [ -x "$DEST/bin/$program" ]; then version=$("$DEST/bin/$program" --version); echo "${version#"$DEST"/usr/bin/}"; exit 0; fi
-done
-echo "fetch.sh: $KIND was unpacked, but no server program is in $DEST/bin" >&2; exit 4
+[ -x "$DEST/bin/$PROGRAM" ] || { echo "fetch.sh: $PACKAGES was unpacked, but $PROGRAM is not in $DEST/bin" >&2; exit 4; }
+version=$("$DEST/bin/$PROGRAM" --version); echo "${version#"$DEST"/usr/bin/}"

@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use tokio::sync::Mutex;
 
-use crate::kind::{Family, Kind};
+use crate::kind::Kind;
 use crate::lab;
 use crate::leftovers;
 use crate::server::{Server, blocking, with_database};
@@ -20,13 +20,13 @@ use crate::session::{Row, Session};
 pub struct Database {
     /// The server it is on.
     pub server: Server,
-    /// Its name; of a SQLite database, the file.
+    /// Its name; of one that is a file, its path.
     pub name: String,
     /// The administrator's url of this database.
     pub url: String,
     /// One connection for the helpers below, made when first needed.
     session: Mutex<Option<Session>>,
-    /// A SQLite database's folder, gone with the value.
+    /// The folder of a database that is a file, gone with the value.
     folder: Option<tempfile::TempDir>,
 }
 
@@ -34,13 +34,9 @@ impl Database {
     pub(crate) async fn create(server: &Server, test: &str) -> Result<Database> {
         let mut name = fresh_name(test);
         let mut folder = None;
-        match server.kind.family() {
-            Family::Postgres => server.connect().await?.execute(&format!("CREATE DATABASE {name}")).await?,
-            Family::Mysql => {
-                let sql = format!("CREATE DATABASE {name} CHARACTER SET utf8mb4");
-                server.connect().await?.execute(&sql).await?;
-            }
-            Family::Sqlite => {
+        match server.kind.language().servers() {
+            Some(servers) => server.connect().await?.execute(&servers.create(&name)).await?,
+            None => {
                 let parent = lab::sqlite_folder()?;
                 let made =
                     tempfile::Builder::new().prefix(&name).tempdir_in(parent).context("making a folder")?;
@@ -48,7 +44,7 @@ impl Database {
                 folder = Some(made);
             }
         }
-        let url = with_database(&server.url, server.kind.family(), &name)?;
+        let url = with_database(server, &name)?;
         Ok(Database { server: server.clone(), name, url, session: Mutex::new(None), folder })
     }
 
@@ -116,7 +112,7 @@ impl Drop for Database {
             }
             return;
         }
-        if self.kind() == Kind::Sqlite {
+        if self.folder.is_some() {
             return;
         }
         let (server, name) = (self.server.clone(), self.name.clone());

@@ -49,7 +49,7 @@ impl Server {
 
 /// The server of a kind, or `None` (said on standard error once) where there is none.
 ///
-/// The first call of a process makes sure that it answers. [`Kind::Sqlite`] is always there.
+/// The first call of a process makes sure that it answers. A kind whose databases are files is always there.
 ///
 /// # Panics
 /// When there is none and `CI=true`.
@@ -102,9 +102,10 @@ fn in_ci() -> bool {
 }
 
 fn find(kind: Kind) -> Result<Server> {
-    if kind == Kind::Sqlite {
-        let version = rusqlite::version().to_string();
-        return Ok(Server { kind, url: "sqlite:".to_string(), version, ca_file: None });
+    let language = kind.language();
+    if language.servers().is_none() {
+        let url = format!("{}:", language.schemes()[0]);
+        return Ok(Server { kind, version: version_of(&url)?, url, ca_file: None });
     }
     let variable = kind.url_variable();
     let (url, origin) = match std::env::var(&variable) {
@@ -127,9 +128,8 @@ fn find(kind: Kind) -> Result<Server> {
 
 /// Asks a server for its version; it answers if there is one. Blocks, and may be called from within a runtime.
 pub(crate) fn version_of(url: &str) -> Result<String> {
-    let url = url.to_string();
-    let sql = if url.starts_with("mysql") { "SELECT version()" } else { "SHOW server_version" };
-    blocking(Duration::from_secs(10), async move {
+    let (url, sql) = (url.to_string(), Family::of_url(url)?.language().version());
+    blocking(Duration::from_secs(60), async move {
         let mut session = Session::connect(&url).await?;
         session.value(sql).await?.context("the server has no version")
     })
@@ -150,12 +150,13 @@ pub(crate) fn blocking<T: Send + 'static>(
     thread.join().map_err(|_| anyhow!("the helper thread panicked"))?
 }
 
-/// The name of the database that a url of this family goes to.
-pub(crate) fn with_database(url: &str, family: Family, name: &str) -> Result<String> {
-    if family == Family::Sqlite {
-        return Ok(format!("sqlite:{name}"));
+/// The url of a database on this server.
+pub(crate) fn with_database(server: &Server, name: &str) -> Result<String> {
+    let language = server.kind.language();
+    if language.servers().is_none() {
+        return Ok(format!("{}:{name}", language.schemes()[0]));
     }
-    let mut parsed = url::Url::parse(url).context("reading the server's url")?;
+    let mut parsed = url::Url::parse(&server.url).context("reading the server's url")?;
     parsed.set_path(name);
     Ok(parsed.to_string())
 }

@@ -58,19 +58,18 @@ impl Way {
     /// Leads to the server of `url` from now on. Whoever is connected stays where it is.
     ///
     /// # Panics
-    /// When it is no url of a server.
+    /// When it is no url of a server with its port.
     pub fn lead(&self, url: &str) {
         let url = url::Url::parse(url).expect("a server's url");
-        let usual = if url.scheme().starts_with("mysql") { 3306 } else { 5432 };
         let host = url.host_str().expect("a server's url has a host");
-        let to = format!("{host}:{}", url.port().unwrap_or(usual));
+        let to = format!("{host}:{}", url.port().expect("a server's url has a port"));
         *self.shared.to.lock().unwrap_or_else(PoisonError::into_inner) = Some(to);
     }
 
     /// `url` with this way in place of its server's address.
     ///
     /// # Panics
-    /// When it is no url of a server.
+    /// When it is no url of a server with its port.
     pub fn through(&self, url: &str) -> String {
         let mut url = url::Url::parse(url).expect("a server's url");
         url.set_host(Some("127.0.0.1")).expect("a server's url has a host");

@@ -220,8 +220,13 @@ fn name(family: Family) -> &'static str {
     match family {
         Family::Postgres => "PostgreSQL",
         Family::Mysql => "MariaDB",
-        Family::Sqlite => "SQLite",
+        other => unmeasured(other),
     }
+}
+
+/// For a family that no measurement has been written for.
+fn unmeasured(family: Family) -> ! {
+    panic!("there is no measurement of {family:?} yet")
 }
 
 /// The cell of peak memory: the most that any repetition took counts.

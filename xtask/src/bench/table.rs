@@ -1,5 +1,6 @@
 //! The table that is measured: ten columns as an application has them, and rows made by the server itself.
 
+use super::unmeasured;
 use tidelock_testkit::Family;
 
 /// Its name.
@@ -14,11 +15,12 @@ pub fn create(family: Family) -> &'static str {
              paid boolean NOT NULL, ordered_at datetime(6) NOT NULL, shipped_at timestamp(6) NULL) \
              ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_nopad_bin"
         }
-        Family::Postgres | Family::Sqlite => {
+        Family::Postgres => {
             "CREATE TABLE orders (id bigint PRIMARY KEY, customer_id integer NOT NULL, quantity smallint NOT NULL, \
              price numeric(12,2) NOT NULL, status varchar(20) NOT NULL, email varchar(200) NOT NULL, note text, \
              paid boolean NOT NULL, ordered_at timestamp NOT NULL, shipped_at timestamptz)"
         }
+        other => unmeasured(other),
     }
 }
 
@@ -26,7 +28,8 @@ pub fn create(family: Family) -> &'static str {
 pub fn insert(family: Family, first: u64, last: u64) -> String {
     let rows = match family {
         Family::Mysql => format!("FROM seq_{first}_to_{last}"),
-        Family::Postgres | Family::Sqlite => format!("FROM generate_series({first}, {last}) seq"),
+        Family::Postgres => format!("FROM generate_series({first}, {last}) seq"),
+        other => unmeasured(other),
     };
     format!("INSERT INTO orders SELECT {} {rows}", values(family, "seq"))
 }
@@ -39,9 +42,10 @@ pub fn insert_singly(family: Family, last: u64) -> String {
             "BEGIN NOT ATOMIC DECLARE i bigint DEFAULT 1; WHILE i <= {last} DO INSERT INTO orders SELECT {row}; \
              SET i = i + 1; END WHILE; END"
         ),
-        Family::Postgres | Family::Sqlite => format!(
+        Family::Postgres => format!(
             "DO $$ BEGIN FOR i IN 1..{last}::bigint LOOP INSERT INTO orders SELECT {row}; COMMIT; END LOOP; END $$"
         ),
+        other => unmeasured(other),
     }
 }
 
@@ -56,7 +60,7 @@ pub fn values(family: Family, n: &str) -> String {
              TIMESTAMP('2024-01-01') + INTERVAL {n} * 17 SECOND, \
              IF({n} % 5 IN (2, 3), TIMESTAMP('2024-01-03 00:00:00.25') + INTERVAL {n} * 17 SECOND, NULL)"
         }
-        Family::Postgres | Family::Sqlite => {
+        Family::Postgres => {
             "{n}, {n} * 7919::bigint % 100000, {n} % 50 + 1, ({n} * 104729::bigint % 1000000) / 100.0, \
              (ARRAY['pending', 'paid', 'shipped', 'delivered', 'cancelled'])[{n} % 5 + 1], \
              'customer' || {n} * 7919::bigint % 100000 || '@example.org', \
@@ -64,6 +68,7 @@ pub fn values(family: Family, n: &str) -> String {
              timestamp '2024-01-01' + {n} * interval '17 s', \
              CASE WHEN {n} % 5 IN (2, 3) THEN timestamptz '2024-01-03 00:00:00.25+00' + {n} * interval '17 s' END"
         }
+        other => unmeasured(other),
     };
     text.replace("{n}", n)
 }

@@ -1,3 +1,4 @@
+use super::stage::Stage;
 use anyhow::{Context, Result, bail, ensure};
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,6 +10,9 @@ const PATIENCE: Duration = Duration::from_secs(40);
 /// "About 1 MiB or 10,000 changes": what is more than these was not bounded.
 const MOST_BYTES: usize = 4 << 20;
 const MOST_CHANGES: usize = 20_000;
+
+/// The id of the row that [`Follower::nothing_more`] writes.
+pub(crate) const LAST: i64 = 777_777;
 
 /// A transaction as the stream told it.
 #[derive(Clone, Debug, PartialEq)]
@@ -84,17 +88,13 @@ impl Follower {
         Ok(&self.done)
     }
 
-    /// Reads for a moment, in which nothing but progress may come.
-    pub(crate) async fn nothing_more(&mut self) -> Result<()> {
-        let (done, end) = (self.done.len(), tokio::time::Instant::now() + Duration::from_millis(700));
-        while let Ok(batch) = tokio::time::timeout_at(end, self.stream.next()).await {
-            self.take(&batch?)?;
-        }
-        ensure!(
-            self.done.len() == done && self.open.is_none(),
-            "more came than was committed: {:?}",
-            &self.done[done..]
-        );
+    /// Nothing stands between what came and a row of `orders` that is committed now: its id is [`LAST`].
+    pub(crate) async fn nothing_more(&mut self, stage: &Stage) -> Result<()> {
+        let done = self.done.len();
+        stage.sql(&format!("INSERT INTO orders VALUES ({LAST}, 'the last', 1)")).await?;
+        self.until("the last row", |f| f.done.last().is_some_and(|t| t.ids().contains(&LAST))).await?;
+        let more = &self.done[done..];
+        ensure!(more.len() == 1 && more[0].ids() == [LAST], "more came than was committed: {more:?}");
         Ok(())
     }
 

@@ -1,8 +1,8 @@
 //! `Source::prepare`, `head`, `stream`, and `ChangeStream`.
 
+use super::follower::LAST;
 use super::stage::{Stage, id, told};
 use super::{Check, check, dialect};
-use crate::Family;
 use anyhow::{Context, Result, ensure};
 use std::cmp::Ordering;
 use tidelock_endpoint::CaptureKind;
@@ -15,7 +15,8 @@ pub(crate) const CHECKS: &[Check] = &[
     check!("a change committed after prepare is in the stream, and none committed before", after_prepare),
     check!("only the tables asked for are handed out", only_these_tables),
     check!("the stream can be resumed behind every commit and yields exactly the rest", resume_everywhere),
-    check!("transactions come in the order of their commits", commit_order).only(|s| !s.single_writer()),
+    check!("transactions come in the order of their commits", commit_order)
+        .only(|s| !s.dialect().single_writer),
     check!("what was rolled back never comes", rolled_back),
     check!("a large transaction comes in bounded pieces, and others do not interleave", large_transaction),
     check!("progress is told when the log moves with nothing in it for us", progress)
@@ -25,7 +26,7 @@ pub(crate) const CHECKS: &[Check] = &[
     check!("dropping the future of next loses nothing", next_is_cancel_safe),
     check!("a key change has the key before", key_change),
     check!("a delete has its key", delete),
-    check!("truncate is told", truncate).only(|s| s.server.kind.family() != Family::Sqlite),
+    check!("truncate is told", truncate).only(|s| s.dialect().truncates),
     check!("an unchanged large value is told as it is or not sent, never as NULL", unchanged_large_value),
 ];
 
@@ -35,8 +36,7 @@ async fn prepare_twice(stage: Stage) -> Result<()> {
     drop(source);
     stage.sql("INSERT INTO orders VALUES (1, 'a', 1)").await?;
     let (_source, second) = stage.captured(&["orders"]).await?;
-    // MySQL's log is always there: nothing is made.
-    let made = stage.kind().family() != crate::Family::Mysql;
+    let made = !stage.dialect().log_is_there;
     ensure!(first.created == made && !second.created, "created: {}, then {}", first.created, second.created);
     let mut follower = stage.follow(&["orders"], &first.start, &first).await?;
     ensure!(
@@ -93,7 +93,7 @@ async fn after_prepare(stage: Stage) -> Result<()> {
     let after = change.after().context("an insert has its row")?;
     ensure!(after.is_complete()?, "an insert has its whole row");
     ensure!(told(after)? == (Some(Some("after".to_owned())), Some(None)), "{:?}", told(after)?);
-    follower.nothing_more().await
+    follower.nothing_more(&stage).await
 }
 
 async fn only_these_tables(stage: Stage) -> Result<()> {
@@ -112,7 +112,7 @@ async fn only_these_tables(stage: Stage) -> Result<()> {
     follower.until("the last insert", |f| f.done.last().is_some_and(|t| t.ids() == [6])).await?;
     let ids: Vec<_> = follower.done.iter().flat_map(|t| t.ids()).collect();
     ensure!(ids == [3, 6], "{ids:?}");
-    follower.nothing_more().await
+    follower.nothing_more(&stage).await
 }
 
 async fn resume_everywhere(stage: Stage) -> Result<()> {
@@ -132,8 +132,8 @@ async fn resume_everywhere(stage: Stage) -> Result<()> {
         let rest = &all[n + 1..];
         let mut follower = stage.follow(&["orders"], &transaction.position, &prepared).await?;
         ensure!(follower.transactions(rest.len()).await? == rest, "behind transaction {n}");
-        if rest.len() < 2 {
-            follower.nothing_more().await?;
+        if rest.is_empty() {
+            follower.nothing_more(&stage).await?;
         }
         for other in &all {
             let order = stage.endpoint.compare(&transaction.position, &other.position)?;
@@ -181,7 +181,7 @@ async fn rolled_back(stage: Stage) -> Result<()> {
     session.execute("COMMIT").await?;
     let mut follower = stage.follow(&["orders"], &prepared.start, &prepared).await?;
     ensure!(follower.transactions(1).await?[0].ids() == [2], "{:?}", follower.done);
-    follower.nothing_more().await
+    follower.nothing_more(&stage).await
 }
 
 async fn large_transaction(stage: Stage) -> Result<()> {
@@ -267,11 +267,12 @@ async fn acknowledge(stage: Stage) -> Result<()> {
     let mut follower = stage.follow(&["orders"], &all[2].position, &prepared).await?;
     ensure!(follower.transactions(2).await? == &all[3..], "what was not acknowledged comes again");
     follower.stream.acknowledge(&all[4].position).await?;
-    follower.nothing_more().await?;
+    follower.nothing_more(&stage).await?;
     drop(follower);
     stage.sql("INSERT INTO orders VALUES (6, '', 1)").await?;
     let mut follower = stage.follow(&["orders"], &all[4].position, &prepared).await?;
-    ensure!(follower.transactions(1).await?[0].ids() == [6], "{:?}", follower.done);
+    let ids: Vec<_> = follower.transactions(2).await?.iter().map(|t| t.ids()).collect();
+    ensure!(ids == [[LAST], [6]], "{ids:?}");
     Ok(())
 }
 

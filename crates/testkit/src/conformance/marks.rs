@@ -2,7 +2,6 @@
 
 use super::stage::{Stage, Stop, id, read_all, told};
 use super::{Check, check};
-use crate::Kind;
 use anyhow::{Context, Result, ensure};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -22,9 +21,8 @@ pub(crate) const CHECKS: &[Check] = &[
 /// Writes until told to stop: the `n`th transaction adds the row `n`, changes an older one, and now and then deletes one.
 async fn write(stage: Arc<Stage>, stop: Arc<AtomicBool>) -> Result<i64> {
     let mut session = stage.db.session().await?;
-    if stage.kind() == Kind::Sqlite {
-        // As in `Stage::with`: its log is to keep every commit.
-        session.execute("PRAGMA wal_autocheckpoint = 0").await?;
+    if let Some(sql) = stage.dialect().keep_log {
+        session.execute(sql).await?;
     }
     let mut n = 0;
     while !stop.load(Ordering::Relaxed) {

@@ -34,7 +34,8 @@ mod stage;
 mod values;
 mod writing;
 
-use crate::{Kind, Server};
+use crate::Server;
+use crate::kind::Dialect;
 use anyhow::{Result, anyhow};
 use stage::Stage;
 use std::pin::Pin;
@@ -69,9 +70,8 @@ impl Subject {
         Subject { server: server.clone(), capture, connect: Arc::new(connect) }
     }
 
-    /// One writer at a time: what needs two transactions open at once cannot be asked.
-    fn single_writer(&self) -> bool {
-        self.server.kind == Kind::Sqlite
+    fn dialect(&self) -> &'static Dialect {
+        self.server.kind.language().dialect()
     }
 }
 

@@ -1,5 +1,6 @@
 use super::follower::Follower;
 use super::{Subject, dialect};
+use crate::kind::Dialect;
 use crate::{Database, Kind};
 use anyhow::{Context, Result, bail, ensure};
 use std::collections::BTreeMap;
@@ -35,9 +36,8 @@ impl Stage {
 
     /// With `items` tables of these names.
     pub(crate) async fn with(self, tables: &[&str]) -> Result<Stage> {
-        if self.kind() == Kind::Sqlite {
-            // Its log keeps every commit while this connection is open: those that it no longer knows come as one transaction.
-            self.sql("PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = 0").await?;
+        if let Some(sql) = self.dialect().keep_log {
+            self.sql(sql).await?;
         }
         for table in tables {
             self.sql(&dialect::items(self.kind(), table)).await?;
@@ -47,6 +47,10 @@ impl Stage {
 
     pub(crate) fn kind(&self) -> Kind {
         self.db.kind()
+    }
+
+    pub(crate) fn dialect(&self) -> &'static Dialect {
+        self.subject.dialect()
     }
 
     pub(crate) fn capture(&self) -> CaptureKind {
@@ -237,7 +241,7 @@ pub(crate) fn told(image: Image<'_>) -> Result<Item> {
     Ok((note, qty))
 }
 
-/// All rows of `tables` in a snapshot, read by `readers` readers at once: `(table, image)`, and how often the chunks were more than one.
+/// All rows of `tables` in a snapshot, read by `readers` readers at once: `(table, image)`.
 pub(crate) async fn read_all(
     snapshot: &dyn Snapshot,
     tables: &[Arc<Table>],

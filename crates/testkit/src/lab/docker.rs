@@ -1,22 +1,21 @@
-//! Servers by `docker compose`, where an engine answers. Settings and images are in `lab/compose.yaml`; ports and the password
+//! Servers by `docker compose`, where an engine answers. Settings and images are in `lab/compose.*.yaml`; ports and the password
 //! are handed in by environment.
 
+use std::collections::BTreeSet;
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
 use std::net::TcpListener;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 
-use super::engines;
 use super::folders::Folders;
 use super::process::wait_until;
 use super::{template, tls};
 use crate::kind::Kind;
 use crate::server::{Server, version_of};
-
-const COMPOSE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/lab/compose.yaml");
 
 /// Whether there is an engine to talk to, and not only its client.
 pub(crate) fn engine_answers() -> bool {
@@ -45,7 +44,7 @@ pub(crate) fn up(folders: &Folders, kinds: &[Kind]) -> Result<Vec<Server>> {
     for kind in kinds {
         let port = free_port(&servers)?;
         command.env(format!("TIDELOCK_LAB_{}_PORT", kind.name().to_uppercase()), port.to_string());
-        let url = engines::url(*kind, port, &password);
+        let url = kind.servers()?.url(port, &password);
         servers.push(Server {
             kind: *kind,
             url,
@@ -53,24 +52,28 @@ pub(crate) fn up(folders: &Folders, kinds: &[Kind]) -> Result<Vec<Server>> {
             ca_file: Some(tls::authority_file(folders)),
         });
     }
-    if !command.status().context("running docker compose up")?.success() {
-        bail!("docker compose up failed; `TIDELOCK_LAB_WAY=packages` does without docker");
-    }
-    for server in &mut servers {
-        let mut last = None;
-        let answered = wait_until(Duration::from_secs(180), || {
-            last = Some(version_of(&server.url));
-            matches!(last, Some(Ok(_)))
-        });
-        server.version = match last {
-            Some(Ok(version)) if answered => version,
-            Some(Err(error)) => {
-                return Err(error.context(format!("the container of {} does not answer", server.kind)));
-            }
-            _ => bail!("the container of {} does not answer", server.kind),
-        };
+    let ran = command.status().context("running docker compose up")?.success();
+    let answered = if ran {
+        servers.iter_mut().try_for_each(wait_for_answer)
+    } else {
+        Err(anyhow!("docker compose up failed; `TIDELOCK_LAB_WAY=packages` does without docker"))
+    };
+    if let Err(error) = answered {
+        down(folders, kinds)?;
+        return Err(error);
     }
     Ok(servers)
+}
+
+fn wait_for_answer(server: &mut Server) -> Result<()> {
+    let mut last = None;
+    wait_until(Duration::from_secs(180), || {
+        last = Some(version_of(&server.url));
+        matches!(last, Some(Ok(_)))
+    });
+    let version = last.unwrap_or_else(|| Err(anyhow!("it was not asked")));
+    server.version = version.with_context(|| format!("the container of {} does not answer", server.kind))?;
+    Ok(())
 }
 
 /// Removes the containers of these kinds and their data.
@@ -89,7 +92,12 @@ fn compose(folders: &Folders) -> Command {
     folders.front.hash(&mut checkout);
     let project = format!("tidelock-lab-{:08x}", checkout.finish() as u32);
     let mut command = Command::new("docker");
-    command.args(["compose", "--file", COMPOSE, "--project-name", &project]);
+    command.args(["compose", "--project-name", &project]);
+    let files: BTreeSet<_> =
+        Kind::SERVERS.iter().filter_map(|kind| kind.language().servers()).map(|s| s.compose()).collect();
+    for file in files {
+        command.arg("--file").arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("lab").join(file));
+    }
     for kind in Kind::SERVERS {
         // Every variable of the file must have a value, for services that are not started too. Zero: any port.
         command.env(format!("TIDELOCK_LAB_{}_PORT", kind.name().to_uppercase()), "0");

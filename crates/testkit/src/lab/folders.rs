@@ -14,6 +14,7 @@ use std::fs;
 use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
@@ -120,6 +121,12 @@ pub(crate) fn write_secret(path: &Path, text: &str) -> Result<()> {
     // One that was there keeps its permissions otherwise.
     file.set_permissions(fs::Permissions::from_mode(0o600)).with_context(doing)?;
     file.write_all(text.as_bytes()).with_context(doing)
+}
+
+/// Whether a file or folder was last changed longer ago.
+pub(crate) fn is_old(path: &Path, age: Duration) -> bool {
+    let changed = fs::metadata(path).and_then(|found| found.modified());
+    changed.is_ok_and(|changed| changed.elapsed().is_ok_and(|passed| passed > age))
 }
 
 /// Whether every folder down to `folder` lets others through.

@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, anyhow, bail};
 use serde::{Deserialize, Serialize};
 
-use super::engines::{self, Options};
 use super::folders::Folders;
 use super::process::{self, Identity};
+use super::program::{self, Options};
 use super::runs::{Place, Running};
 use super::{template, tls};
 use crate::kind::Kind;
@@ -84,7 +84,7 @@ fn fill(folders: &Folders, kind: Kind, place: &Place) -> Result<()> {
         bail!("copying {} into {} failed", template.display(), place.run.display());
     }
     tls::copy_into(folders, &place.run)?;
-    engines::prepare(folders, kind, &place.run, &password)
+    kind.servers()?.prepare(folders, kind, &place.run, &password)
 }
 
 /// Runs the server of a filled run folder and waits until it answers.
@@ -95,9 +95,10 @@ fn run(
     fate: Fate,
     place: &Place,
 ) -> Result<(Server, Running)> {
-    let launch = engines::launch(folders, kind, &place.run, place.port, options);
+    let servers = kind.servers()?;
+    let launch = servers.launch(kind, &folders.server(kind), &place.run, place.port, options);
     let guard = (fate == Fate::Guarded).then_some(launch.stop);
-    let mut command = engines::as_server_user(folders, &launch.program, guard);
+    let mut command = program::as_server_user(folders, &launch.program, guard);
     let log = fs::File::create(place.run.join("log")).context("making the server's log")?;
     command.args(launch.arguments).stdout(log.try_clone()?).stderr(log);
     let mut child =
@@ -105,7 +106,7 @@ fn run(
     let identity = Identity::of(child.id()).ok_or_else(|| anyhow!("the server ended at once"))?;
     let running = Running::new(identity, &place.run, launch.stop);
     place.note(Some(&running), fate)?;
-    let url = engines::url(kind, place.port, &template::password(folders)?);
+    let url = servers.url(place.port, &template::password(folders)?);
     match wait_for_answer(&mut child, &url) {
         Ok(version) => {
             // Collects the process when it ends.

@@ -4,21 +4,21 @@
 //!
 //! ```text
 //! TIDELOCK_TEST_KIND_URL is set ──► yours: used as it is, never started or stopped here
-//! a container engine answers    ──► docker compose (lab/compose.yaml)
+//! a container engine answers    ──► docker compose (lab/compose.*.yaml)
 //! otherwise                     ──► packages, unpacked below target/lab (lab/fetch.sh); nothing is installed
 //! ```
 //!
 //! `TIDELOCK_LAB_WAY=docker|packages` decides between the last two. Two kinds of life: *kept* servers ([`up`]) go on until
 //! [`down`]; *borrowed* and *private* ones ([`borrow`], [`start`]) end with the value that holds them, and with the process,
-//! however it ends.
+//! however it ends (but for containers, which a killed process leaves behind until `docker compose down`).
 
 mod docker;
-mod engines;
 mod fetch;
 mod folders;
 mod launch;
 mod private;
 mod process;
+mod program;
 mod runs;
 mod state;
 mod template;
@@ -32,13 +32,14 @@ use anyhow::{Context, Result, anyhow, bail};
 use crate::kind::Kind;
 use crate::leftovers;
 use crate::server::{Server, version_of};
-use folders::Folders;
+pub(crate) use folders::{Folders, make, write_secret};
 use launch::Fate;
 use state::{Entry, Origin, State};
 
-pub use engines::Options;
 pub use private::{Private, start};
 pub use process::spawn_guarded;
+pub use program::Options;
+pub(crate) use program::{Launch, as_server_user, run};
 pub(crate) use state::read_env;
 pub use state::{CA_VARIABLE, env_file, variables};
 
@@ -131,7 +132,7 @@ fn provide(
 ) -> Result<(Vec<Server>, Vec<Entry>)> {
     let mut servers = Vec::new();
     let mut missing = Vec::new();
-    for kind in kinds.iter().copied().filter(|kind| *kind != Kind::Sqlite) {
+    for kind in kinds.iter().copied().filter(|kind| kind.language().servers().is_some()) {
         let kept = state.entries.iter().find(|entry| entry.server.kind == kind);
         if let Ok(url) = std::env::var(kind.url_variable()) {
             let version = version_of(&url)

@@ -2,14 +2,13 @@
 //! product's feet.
 
 use anyhow::Result;
-use rustix::process::Signal;
 
-use super::engines::Options;
 use super::folders::Folders;
 use super::launch::{self, Fate};
+use super::program::Options;
 use super::runs::Running;
 use super::{fetch, state};
-use crate::kind::{Family, Kind};
+use crate::kind::Kind;
 use crate::server::Server;
 
 /// A server that ends with this value. Its url stays the same across [`Private::crash`] and [`Private::restart`].
@@ -34,10 +33,8 @@ pub fn start(kind: Kind, options: Options) -> Result<Private> {
 impl Private {
     /// Ends it as a crash would: no clean-up, its data as it was on disk.
     pub fn crash(&self) {
-        match self.server.kind.family() {
-            // PostgreSQL's processes share memory: its own "immediate shutdown" is its crash.
-            Family::Postgres => self.running.identity.stop(Signal::QUIT),
-            Family::Mysql | Family::Sqlite => self.running.identity.stop(Signal::KILL),
+        if let Some(servers) = self.server.kind.language().servers() {
+            self.running.identity.stop(servers.crash());
         }
     }
 

@@ -102,11 +102,18 @@ pub(crate) fn spawn(mut command: Command) -> io::Result<Child> {
     answer.recv().map_err(|_| gone())?
 }
 
+/// To stand between `setpriv --pdeathsig --` and the program: the kernel tells nothing of a death that came before it was asked to.
+pub(crate) fn if_we_live() -> [String; 4] {
+    ["/bin/sh", "-c", r#"[ "$PPID" = "$0" ] && exec "$@""#, &std::process::id().to_string()]
+        .map(str::to_owned)
+}
+
 /// Starts a command whose process the kernel kills when this one ends, however it ends. Its standard output is a pipe; `command` says the rest:
 /// program, arguments, folder and what it adds to or takes from the environment.
 pub fn spawn_guarded(command: &Command, error: Stdio) -> io::Result<Child> {
     let mut guarded = Command::new("setpriv");
-    guarded.args(["--pdeathsig=KILL", "--"]).arg(command.get_program()).args(command.get_args());
+    guarded.args(["--pdeathsig=KILL", "--"]).args(if_we_live());
+    guarded.arg(command.get_program()).args(command.get_args());
     for (name, value) in command.get_envs() {
         match value {
             Some(value) => guarded.env(name, value),

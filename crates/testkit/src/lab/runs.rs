@@ -14,12 +14,13 @@ use std::fs;
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use rustix::process::Signal;
 use serde::{Deserialize, Serialize};
 
-use super::folders::Folders;
+use super::folders::{Folders, is_old};
 use super::launch::Fate;
 use super::process::Identity;
 use super::state::State;
@@ -97,7 +98,13 @@ pub(crate) fn sweep(folders: &Folders, state: &State) -> Result<()> {
     for entry in fs::read_dir(folders.run()).context("looking for what crashes left")? {
         let run = entry?.path();
         let text = fs::read(run.join("process.json")).unwrap_or_default();
-        let Ok(note) = serde_json::from_slice::<Note>(&text) else { continue };
+        let Ok(note) = serde_json::from_slice::<Note>(&text) else {
+            // Of one that was killed between making it and noting it, which is the matter of a moment.
+            if is_old(&run, Duration::from_secs(3600)) {
+                fs::remove_dir_all(&run).ok();
+            }
+            continue;
+        };
         if note.launcher.lives() {
             continue;
         }

@@ -40,7 +40,10 @@ impl State {
     /// Reads the state; servers that have ended since are left out.
     pub fn load(folders: &Folders) -> Result<State> {
         let path = folders.front.join("state.json");
-        let Ok(text) = fs::read(&path) else { return Ok(State::default()) };
+        let text = match fs::read(&path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(State::default()),
+            read => read.with_context(|| format!("reading {}", path.display()))?,
+        };
         let mut state: State = serde_json::from_slice(&text)
             .with_context(|| format!("reading {}; remove it when no lab runs", path.display()))?;
         state.entries.retain(|entry| match &entry.origin {

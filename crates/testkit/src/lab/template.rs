@@ -8,8 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-use super::engines;
-use super::folders::Folders;
+use super::folders::{Folders, is_old};
 use crate::kind::Kind;
 
 /// The administrators' password of this lab's servers: random, because everybody on this machine can reach their ports.
@@ -44,7 +43,8 @@ pub(crate) fn prepare(folders: &Folders, kind: Kind, password: &str) -> Result<P
         fs::set_permissions(part.path(), fs::Permissions::from_mode(0o755))?;
         folders.hand_over(part.path())?;
         let data = part.path().join("data");
-        engines::initialise(folders, kind, &data, password)
+        kind.servers()?
+            .initialise(folders, kind, &data, password)
             .with_context(|| format!("initialising {kind}"))?;
         // Another command may have been faster; its template is as good.
         if fs::rename(&data, &template).is_err() && !template.is_dir() {
@@ -57,8 +57,7 @@ pub(crate) fn prepare(folders: &Folders, kind: Kind, password: &str) -> Result<P
 /// Removes what killed commands left half made. Others may be at work beside us, but not for an hour.
 fn remove_abandoned(folders: &Folders) {
     for entry in fs::read_dir(folders.templates()).into_iter().flatten().flatten() {
-        let made = entry.metadata().and_then(|found| found.modified());
-        let old = made.is_ok_and(|made| made.elapsed().is_ok_and(|age| age > Duration::from_secs(3600)));
+        let old = is_old(&entry.path(), Duration::from_secs(3600));
         if old && entry.file_name().to_string_lossy().starts_with(".part-") {
             fs::remove_dir_all(entry.path()).ok();
         }

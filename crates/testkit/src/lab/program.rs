@@ -1,10 +1,4 @@
-//! How each server is initialised, and with which settings it runs: those that synchronisation needs, and nothing else out
-//! of the ordinary.
-//!
-//! Data of test servers is thrown away, so they do not wait for the disk, unless [`Options::durable`] is set.
-
-mod mysql;
-mod postgres;
+//! A server's program: what to run, with which options, as whom. What each family makes of it is in [`crate::kind`].
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -14,7 +8,7 @@ use anyhow::{Context, Result, bail};
 use rustix::process::Signal;
 
 use super::folders::Folders;
-use crate::kind::{Family, Kind};
+use super::process::if_we_live;
 
 /// How a server is started.
 #[derive(Debug, Clone, Default)]
@@ -42,40 +36,6 @@ pub(crate) struct Launch {
     pub stop: Signal,
 }
 
-/// The command line of a server whose data is in `run/data`.
-pub(crate) fn launch(folders: &Folders, kind: Kind, run: &Path, port: u16, options: &Options) -> Launch {
-    let home = folders.server(kind);
-    match kind.family() {
-        Family::Postgres => postgres::launch(&home, run, port, options),
-        Family::Mysql | Family::Sqlite => mysql::launch(kind, &home, run, port, options),
-    }
-}
-
-/// Makes the data folder `data`, which does not exist yet, in a folder that belongs to the servers' user.
-pub(crate) fn initialise(folders: &Folders, kind: Kind, data: &Path, password: &str) -> Result<()> {
-    match kind.family() {
-        Family::Postgres => postgres::initialise(folders, kind, data, password),
-        Family::Mysql if kind.is_mariadb() => mysql::initialise_mariadb(folders, data),
-        Family::Mysql | Family::Sqlite => mysql::initialise_mysql(folders, kind, data),
-    }
-}
-
-/// Writes what the server reads at each start into its run folder.
-pub(crate) fn prepare(folders: &Folders, kind: Kind, run: &Path, password: &str) -> Result<()> {
-    match kind.family() {
-        Family::Postgres => postgres::prepare(folders, run),
-        Family::Mysql | Family::Sqlite => mysql::prepare(folders, kind, run, password),
-    }
-}
-
-/// The administrator's url of a server.
-pub(crate) fn url(kind: Kind, port: u16, password: &str) -> String {
-    match kind.family() {
-        Family::Postgres => format!("postgres://postgres:{password}@127.0.0.1:{port}/postgres"),
-        Family::Mysql | Family::Sqlite => format!("mysql://root:{password}@127.0.0.1:{port}/mysql"),
-    }
-}
-
 /// A command that runs as the servers' user, with nothing of the caller's environment that a server would heed.
 ///
 /// With `on_death`, the kernel sends it that signal when its parent dies.
@@ -92,7 +52,11 @@ pub(crate) fn as_server_user(folders: &Folders, program: &Path, on_death: Option
         Command::new(program)
     } else {
         let mut setpriv = Command::new("setpriv");
-        setpriv.args(wrapper).arg("--").arg(program);
+        setpriv.args(wrapper).arg("--");
+        if on_death.is_some() {
+            setpriv.args(if_we_live());
+        }
+        setpriv.arg(program);
         setpriv
     };
     // The caller's folder may be one that the servers' user cannot enter.
@@ -102,7 +66,7 @@ pub(crate) fn as_server_user(folders: &Folders, program: &Path, on_death: Option
 }
 
 /// Runs a command to its end; an error holds what it printed.
-fn run(mut command: Command) -> Result<()> {
+pub(crate) fn run(mut command: Command) -> Result<()> {
     let program = command.get_program().to_owned();
     let output = command.output().with_context(|| {
         format!("starting {program:?} (setpriv is of the package util-linux, which every Debian has)")

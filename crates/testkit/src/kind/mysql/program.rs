@@ -1,4 +1,4 @@
-//! MySQL and MariaDB: passwords over TCP only, TLS on, binlog in the fullest form, GTIDs on.
+//! Its servers run with the settings that synchronisation needs and nothing else out of the ordinary: passwords over TCP only, TLS on, binlog in the fullest form, GTIDs on.
 //!
 //! The administrator's account is written at each start by an init file, outside the binlog: neither server can be given one
 //! while it makes its data folder. MariaDB's own accounts without a password are removed by the same file; they would
@@ -10,11 +10,66 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use rustix::process::Signal;
 
-use super::super::folders::{Folders, make, write_secret};
-use super::{Launch, Options, as_server_user, run};
-use crate::kind::Kind;
+use async_trait::async_trait;
 
-pub(super) fn launch(kind: Kind, home: &Path, run: &Path, port: u16, options: &Options) -> Launch {
+use crate::kind::{Kind, Servers};
+use crate::lab::{Folders, Launch, Options, as_server_user, make, run, write_secret};
+use crate::session::Session;
+
+pub(super) struct Program;
+
+#[async_trait]
+impl Servers for Program {
+    fn compose(&self) -> &'static str {
+        "compose.mysql.yaml"
+    }
+
+    fn url(&self, port: u16, password: &str) -> String {
+        format!("mysql://root:{password}@127.0.0.1:{port}/mysql")
+    }
+
+    fn initialise(&self, folders: &Folders, kind: Kind, data: &Path, _password: &str) -> Result<()> {
+        if kind.is_mariadb() {
+            initialise_mariadb(folders, data)
+        } else {
+            initialise_mysql(folders, kind, data)
+        }
+    }
+
+    fn prepare(&self, folders: &Folders, kind: Kind, run: &Path, password: &str) -> Result<()> {
+        prepare(folders, kind, run, password)
+    }
+
+    fn launch(&self, kind: Kind, home: &Path, run: &Path, port: u16, options: &Options) -> Launch {
+        launch(kind, home, run, port, options)
+    }
+
+    fn crash(&self) -> Signal {
+        Signal::KILL
+    }
+
+    fn create(&self, name: &str) -> String {
+        format!("CREATE DATABASE {name} CHARACTER SET utf8mb4")
+    }
+
+    fn databases(&self) -> &'static str {
+        "SELECT schema_name FROM information_schema.schemata"
+    }
+
+    async fn remove(&self, session: &mut Session, name: &str) -> Result<()> {
+        let mine = format!("SELECT id FROM information_schema.processlist WHERE db = '{name}'");
+        for row in session.query(&mine).await? {
+            if let Some(Some(id)) = row.first() {
+                // It may have ended by itself.
+                let _ = session.execute(&format!("KILL {id}")).await;
+            }
+        }
+        session.execute("SET lock_wait_timeout = 20").await?;
+        session.execute(&format!("DROP DATABASE IF EXISTS {name}")).await
+    }
+}
+
+fn launch(kind: Kind, home: &Path, run: &Path, port: u16, options: &Options) -> Launch {
     let file = |name: &str| run.join(name).display().to_string();
     let port_text = port.to_string();
     let (init, ca, certificate, key) =
@@ -90,7 +145,7 @@ fn paths(kind: Kind, home: &Path, data: &Path) -> Vec<String> {
     flags
 }
 
-pub(super) fn initialise_mysql(folders: &Folders, kind: Kind, data: &Path) -> Result<()> {
+fn initialise_mysql(folders: &Folders, kind: Kind, data: &Path) -> Result<()> {
     let home = folders.server(kind);
     let mut server = as_server_user(folders, &home.join("bin/mysqld"), None);
     server.args(["--no-defaults", "--initialize-insecure", "--innodb-redo-log-capacity=8M"]);
@@ -101,7 +156,7 @@ pub(super) fn initialise_mysql(folders: &Folders, kind: Kind, data: &Path) -> Re
 }
 
 /// What `mariadb-install-db` feeds to the server.
-pub(super) fn initialise_mariadb(folders: &Folders, data: &Path) -> Result<()> {
+fn initialise_mariadb(folders: &Folders, data: &Path) -> Result<()> {
     let home = folders.server(Kind::Mariadb1011);
     // One statement a line.
     let mut sql =
@@ -125,7 +180,7 @@ pub(super) fn initialise_mariadb(folders: &Folders, data: &Path) -> Result<()> {
     fs::remove_file(&script).with_context(|| format!("removing {}", script.display()))
 }
 
-pub(super) fn prepare(folders: &Folders, kind: Kind, run: &Path, password: &str) -> Result<()> {
+fn prepare(folders: &Folders, kind: Kind, run: &Path, password: &str) -> Result<()> {
     let mut sql = "SET SESSION sql_log_bin = 0;\n".to_string();
     if kind.is_mariadb() {
         sql += "DELETE FROM mysql.global_priv WHERE User = '' OR (User = 'root' AND Host <> 'localhost');\n";
