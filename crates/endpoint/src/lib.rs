@@ -18,6 +18,7 @@
 mod delta;
 mod endpoint;
 mod error;
+mod findings;
 mod inspection;
 mod merge;
 mod source;
@@ -27,6 +28,7 @@ mod verdict;
 pub use delta::{Delta, Update};
 pub use endpoint::{Capabilities, CaptureKind, Cleanup, Endpoint, EndpointConfig, TlsMode, TlsOptions};
 pub use error::{EndpointError, ErrorKind};
+pub use findings::Findings;
 pub use inspection::{Ask, Case, Finding, Inspection, Names, Role, ServerIdentity, Severity};
 pub use merge::{Merged, exactly};
 pub use source::{ChangeStream, Chunk, ChunkReader, Coverage, Prepared, Snapshot, Source};

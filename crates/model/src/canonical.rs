@@ -6,7 +6,7 @@
 //! What carries information is not: text with and without trailing blanks, NULL and the empty string.
 
 use crate::canonical_json::canonical_json;
-use crate::{Date, DateTime, Decimal, Slot, Timestamp, Value};
+use crate::{Date, DateTime, Decimal, Slot, Timestamp, UuidText, Value};
 use std::io::Write;
 use xxhash_rust::xxh3::Xxh3Default;
 
@@ -33,7 +33,9 @@ pub fn canonical_value(value: &Value<'_>, out: &mut Vec<u8>) {
             framed(out, TEXT, |out| out.extend_from_slice(t.as_bytes()))
         }
         Value::Json(t) => framed(out, TEXT, |out| canonical_json(t, out)),
-        Value::Uuid(u) => framed(out, TEXT, |out| uuid(out, &u)),
+        Value::Uuid(u) => {
+            framed(out, TEXT, |out| out.extend_from_slice(UuidText::new(&u).as_str().as_bytes()))
+        }
         Value::Bytes(b) => framed(out, BYTES, |out| out.extend_from_slice(b)),
         Value::Bits(b) => framed(out, TEXT, |out| out.extend_from_slice(b.to_text().as_bytes())),
         Value::Date(Date::Day(days)) => civil(out, i128::from(days) * 86_400_000_000),
@@ -140,15 +142,6 @@ fn float(out: &mut Vec<u8>, x: f64, shortest: impl FnOnce(&mut Vec<u8>)) {
 fn civil(out: &mut Vec<u8>, micros: i128) {
     out.push(CIVIL);
     out.extend_from_slice(&micros.to_be_bytes());
-}
-
-fn uuid(out: &mut Vec<u8>, bytes: &[u8; 16]) {
-    for (i, byte) in bytes.iter().enumerate() {
-        if matches!(i, 4 | 6 | 8 | 10) {
-            out.push(b'-');
-        }
-        drop(write!(out, "{byte:02x}"));
-    }
 }
 
 #[cfg(test)]

@@ -7,7 +7,9 @@ use crate::charset::Charset;
 use mysql_async::Value as Sent;
 use std::borrow::Cow;
 use std::sync::Arc;
-use tidelock_model::{Bits, Date, DateTime, Decimal, Geometry, ImageWriter, Time, Timestamp, Value};
+use tidelock_model::{
+    Bits, Date, DateTime, Decimal, Geometry, ImageWriter, Time, Timestamp, Value, parse_uuid,
+};
 
 /// A value that is not what its column promises.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -98,7 +100,9 @@ impl Codec {
         let text = charset.decode(bytes, &mut scratch.text)?;
         match self {
             Codec::JsonText(_) | Codec::Json => out.value(&Value::Json(text)),
-            Codec::UuidText(_) | Codec::Uuid => out.value(&Value::Uuid(uuid(text)?)),
+            Codec::UuidText(_) | Codec::Uuid => {
+                out.value(&Value::Uuid(parse_uuid(text).ok_or(Fault::new("a UUID cannot be read"))?))
+            }
             Codec::Enum(_) => out.value(&Value::Enum(text)),
             Codec::Set(_) => out.value(&Value::Set(text)),
             _ => out.value(&Value::Text(text)),
@@ -244,31 +248,4 @@ const DAY: i64 = 86_400_000_000;
 /// Microseconds of a time.
 pub(crate) fn clock(hours: u32, minutes: u32, seconds: u32, micros: u32) -> i64 {
     ((i64::from(hours) * 60 + i64::from(minutes)) * 60 + i64::from(seconds)) * 1_000_000 + i64::from(micros)
-}
-
-/// 32 hexadecimal digits, with hyphens anywhere between octets.
-pub(crate) fn uuid(text: &str) -> Result<[u8; 16], Fault> {
-    let mut octets = [0; 16];
-    let mut digits = text.bytes().filter(|b| *b != b'-').map(|b| char::from(b).to_digit(16));
-    for octet in &mut octets {
-        let (Some(Some(high)), Some(Some(low))) = (digits.next(), digits.next()) else {
-            return Err(Fault::new("a UUID cannot be read"));
-        };
-        *octet = (high << 4 | low) as u8;
-    }
-    match digits.next() {
-        None => Ok(octets),
-        Some(_) => Err(Fault::new("a UUID cannot be read")),
-    }
-}
-
-/// As RFC 9562 writes it.
-pub(crate) fn uuid_text(octets: &[u8; 16], out: &mut Vec<u8>) {
-    const HEX: &[u8; 16] = b"0123456789abcdef";
-    for (i, octet) in octets.iter().enumerate() {
-        if matches!(i, 4 | 6 | 8 | 10) {
-            out.push(b'-');
-        }
-        out.extend([HEX[usize::from(octet >> 4)], HEX[usize::from(octet & 15)]]);
-    }
 }

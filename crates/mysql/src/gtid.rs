@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use tidelock_model::UuidText;
 
 /// A set of transactions.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,7 +49,7 @@ impl GtidSet {
 
     /// MySQL: one transaction more.
     pub fn add_mysql(&mut self, uuid: &[u8; 16], tag: &str, number: u64) {
-        self.add(&uuid_text(uuid), tag, number, number);
+        self.add(UuidText::new(uuid).as_str(), tag, number, number);
     }
 
     /// MariaDB: the domain's last transaction.
@@ -107,11 +108,6 @@ impl fmt::Display for GtidSet {
         }
         Ok(())
     }
-}
-
-fn uuid_text(bytes: &[u8; 16]) -> String {
-    let hex: String = bytes.iter().map(|b| format!("{b:02x}")).collect();
-    format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use crate::privileges::{Grants, user};
 use crate::server::{Flavor, Server};
 use crate::withheld::{schemas, withheld};
 use std::collections::BTreeMap;
-use tidelock_endpoint::{Ask, CaptureKind, Case, Finding, Inspection, Names, Role, Severity};
+use tidelock_endpoint::{Ask, CaptureKind, Case, Finding, Findings, Inspection, Names, Role, Severity};
 use tidelock_model::ReferentialAction;
 
 /// Below a day, a weekend is lost.
@@ -25,7 +25,7 @@ pub(crate) async fn inspect(config: &Config, ask: &Ask) -> Result<Inspection> {
     let layouts = describe(&mut session, &config.database, which).await?;
     let grants = Grants::ask(&mut session).await?;
     let server = session.server.clone();
-    let mut findings = Findings { list: Vec::new(), user: user(&mut session).await? };
+    let mut findings = Findings::new("CURRENT_USER()", user(&mut session).await?);
     version(&server, &mut findings);
     match ask.role {
         Role::SnapshotSource => {}
@@ -62,40 +62,6 @@ pub(crate) async fn inspect(config: &Config, ask: &Ask) -> Result<Inspection> {
     tables.sort_by(|a, b| a.name.cmp(&b.name));
     let names = Names { tables: server.table_names, columns: Case::Any };
     Ok(Inspection { server: server.identity.clone(), names, tables, findings: findings.list })
-}
-
-/// What was found. In remedies `CURRENT_USER()` stands for the user: whoever runs them is another one.
-#[derive(Default)]
-struct Findings {
-    list: Vec<Finding>,
-    user: String,
-}
-
-impl Findings {
-    fn add(&mut self, mut finding: Finding) {
-        finding.remedy = finding.remedy.map(|r| r.replace("CURRENT_USER()", &self.user));
-        self.list.push(finding);
-    }
-
-    fn error(
-        &mut self,
-        code: &'static str,
-        subject: &str,
-        message: impl Into<String>,
-        remedy: impl Into<String>,
-    ) {
-        self.add(Finding::new(Severity::Error, code, subject, message).remedy(remedy));
-    }
-
-    fn warning(
-        &mut self,
-        code: &'static str,
-        subject: &str,
-        message: impl Into<String>,
-        remedy: impl Into<String>,
-    ) {
-        self.add(Finding::new(Severity::Warning, code, subject, message).remedy(remedy));
-    }
 }
 
 fn version(server: &Server, findings: &mut Findings) {

@@ -1,8 +1,8 @@
 //! The server's text → [`Value`]: one decoder, chosen once per column, for the snapshot, the stream and reads by key.
 
-use crate::interval;
-use std::fmt::Write as _;
-use tidelock_model::{Bits, Date, DateTime, Decimal, ImageWriter, Time, Timestamp, Value};
+use tidelock_model::{
+    Bits, Date, DateTime, Decimal, ImageWriter, Interval, Time, Timestamp, Value, parse_uuid,
+};
 
 /// How a column's text is read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,9 +86,9 @@ impl Decoder {
                 Ok(time) => time,
             }),
             Decoder::Interval => {
-                Value::Interval(interval::parse(text).ok_or_else(|| not_a("finite interval", text))?)
+                Value::Interval(Interval::parse(text).ok_or_else(|| not_a("finite interval", text))?)
             }
-            Decoder::Uuid => Value::Uuid(uuid(text).ok_or_else(|| not_a("uuid", text))?),
+            Decoder::Uuid => Value::Uuid(parse_uuid(text).ok_or_else(|| not_a("uuid", text))?),
             Decoder::Json => Value::Json(text),
             Decoder::Enum => Value::Enum(text),
             Decoder::Array(..) => return Err(not_a("value: arrays stand in no arrays", text)),
@@ -121,37 +121,6 @@ fn bits<'a>(text: &str, out: &'a mut Vec<u8>) -> Result<Bits<'a>, Fault> {
         }
     }
     Ok(Bits { length, bytes: &out[start..] })
-}
-
-/// The 36 characters of RFC 9562.
-pub(crate) fn uuid(text: &str) -> Option<[u8; 16]> {
-    let bytes = text.as_bytes();
-    if bytes.len() != 36 {
-        return None;
-    }
-    let (mut out, mut at) = ([0; 16], 0);
-    for octet in &mut out {
-        if matches!(at, 8 | 13 | 18 | 23) {
-            (bytes[at] == b'-').then_some(())?;
-            at += 1;
-        }
-        let digit = |b: u8| (b as char).to_digit(16).map(|d| d as u8);
-        *octet = digit(bytes[at])? << 4 | digit(bytes[at + 1])?;
-        at += 2;
-    }
-    Some(out)
-}
-
-pub(crate) fn uuid_text(uuid: &[u8; 16]) -> String {
-    let mut text = String::with_capacity(36);
-    for (i, octet) in uuid.iter().enumerate() {
-        if matches!(i, 4 | 6 | 8 | 10) {
-            text.push('-');
-        }
-        // Writing to a String does not fail.
-        let _ = write!(text, "{octet:02x}");
-    }
-    text
 }
 
 /// `[0:1][2:3]={{1,NULL},{"a b",4}}` (manual, "Array Input and Output Syntax").
@@ -316,14 +285,12 @@ mod tests {
     }
 
     #[test]
-    fn octets_bits_and_uuids() {
+    fn octets_and_bits() {
         assert_eq!(read(&Decoder::Bytes, "\\x00ff5c").unwrap(), "Bytes([0, 255, 92])");
         assert_eq!(
             read(&Decoder::Bits, "1010000001").unwrap(),
             "Bits(Bits { length: 10, bytes: [160, 64] })"
         );
-        let text = "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11";
-        assert_eq!(uuid_text(&uuid(text).unwrap()), text);
         assert!(read(&Decoder::Bytes, "abc").is_err() && read(&Decoder::Bits, "12").is_err());
     }
 

@@ -5,13 +5,13 @@ use crate::catalog::{Identity, Layout, Which, describe};
 use crate::config::Config;
 use crate::connect::{OLDEST, Purpose, Session};
 use crate::names::{literal, quoted};
-use tidelock_endpoint::{Ask, CaptureKind, Case, Finding, Inspection, Names, Role, Severity};
+use tidelock_endpoint::{Ask, CaptureKind, Case, Finding, Findings, Inspection, Names, Role, Severity};
 
 /// Looks, and changes nothing.
 pub(crate) async fn inspect(config: &Config, ask: &Ask) -> Result<Inspection> {
     let session = Session::connect(config, Purpose::Read).await?;
     let layouts = describe(&session, ask.tables.as_deref().map_or(Which::All, Which::Named)).await?;
-    let mut findings = Findings { list: Vec::new(), user: quoted(&config.user) };
+    let mut findings = Findings::new("CURRENT_USER", quoted(&config.user));
     if session.server.version < OLDEST {
         let message = format!(
             "PostgreSQL {} is older than 14, the oldest that is supported",
@@ -45,46 +45,6 @@ pub(crate) async fn inspect(config: &Config, ask: &Ask) -> Result<Inspection> {
     tables.sort_by(|a, b| a.name.cmp(&b.name));
     let names = Names { tables: Case::Exact, columns: Case::Exact };
     Ok(Inspection { server: session.server.identity.clone(), names, tables, findings: findings.list })
-}
-
-/// What was found. In remedies `CURRENT_USER` stands for the user: whoever runs them is another one.
-struct Findings {
-    list: Vec<Finding>,
-    user: String,
-}
-
-impl Findings {
-    fn add(
-        &mut self,
-        severity: Severity,
-        code: &'static str,
-        subject: &str,
-        message: impl Into<String>,
-        remedy: impl Into<String>,
-    ) {
-        let remedy = remedy.into().replace("CURRENT_USER", &self.user);
-        self.list.push(Finding::new(severity, code, subject, message).remedy(remedy));
-    }
-
-    fn error(
-        &mut self,
-        code: &'static str,
-        subject: &str,
-        message: impl Into<String>,
-        remedy: impl Into<String>,
-    ) {
-        self.add(Severity::Error, code, subject, message, remedy);
-    }
-
-    fn warning(
-        &mut self,
-        code: &'static str,
-        subject: &str,
-        message: impl Into<String>,
-        remedy: impl Into<String>,
-    ) {
-        self.add(Severity::Warning, code, subject, message, remedy);
-    }
 }
 
 /// What logical decoding needs of the server.
@@ -153,12 +113,10 @@ async fn decoding(session: &Session, config: &Config, findings: &mut Findings) -
         open_transactions(session, findings).await?;
     }
     if row.text(9) == "-1" {
+        let message = "the server keeps its log for us without a limit: while tidelock is stopped for long its disk fills";
         findings.add(
-            Severity::Note,
-            "TL-PG-SLOT-UNBOUNDED",
-            "max_slot_wal_keep_size",
-            "the server keeps its log for us without a limit: while tidelock is stopped for long its disk fills",
-            "ALTER SYSTEM SET max_slot_wal_keep_size = '64GB'",
+            Finding::new(Severity::Note, "TL-PG-SLOT-UNBOUNDED", "max_slot_wal_keep_size", message)
+                .remedy("ALTER SYSTEM SET max_slot_wal_keep_size = '64GB'"),
         );
     }
     Ok(())

@@ -32,7 +32,6 @@ mod encode;
 mod endpoint;
 mod error;
 mod inspect;
-mod interval;
 mod load;
 mod names;
 mod position;

@@ -6,7 +6,7 @@ use crate::types::Affinity;
 use rusqlite::Statement;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use std::fmt::Write;
-use tidelock_model::{Column, Decimal, Type, Value};
+use tidelock_model::{Column, Decimal, Type, UuidText, Value};
 
 /// A column as it is bound to.
 #[derive(Clone, Debug)]
@@ -60,7 +60,7 @@ impl Bound {
             Value::DateTime(d) => print(scratch, format_args!("{d}")),
             Value::Timestamp(t) => print(scratch, format_args!("{t}")),
             Value::Interval(i) => print(scratch, format_args!("{i}")),
-            Value::Uuid(u) => print_uuid(scratch, &u),
+            Value::Uuid(u) => print(scratch, format_args!("{}", UuidText::new(&u))),
             Value::Array(_) | Value::Geometry(_) => {
                 return Err(format!("SQLite has no {} values", value.kind()));
             }
@@ -175,22 +175,6 @@ fn print<'a>(scratch: &'a mut String, text: std::fmt::Arguments<'_>) -> ValueRef
     ValueRef::Text(scratch.as_bytes())
 }
 
-fn print_uuid<'a>(scratch: &'a mut String, bytes: &[u8; 16]) -> ValueRef<'a> {
-    scratch.clear();
-    write_uuid(scratch, bytes).expect("writing to a string does not fail");
-    ValueRef::Text(scratch.as_bytes())
-}
-
-fn write_uuid(out: &mut impl Write, bytes: &[u8; 16]) -> std::fmt::Result {
-    for (i, byte) in bytes.iter().enumerate() {
-        if matches!(i, 4 | 6 | 8 | 10) {
-            out.write_char('-')?;
-        }
-        write!(out, "{byte:02x}")?;
-    }
-    Ok(())
-}
-
 /// Whether `text` is, letter for letter, what is written for `value`.
 pub fn is_written_as(value: &Value<'_>, text: &str) -> bool {
     let mut rest = Rest(text);
@@ -201,7 +185,7 @@ pub fn is_written_as(value: &Value<'_>, text: &str) -> bool {
         Value::DateTime(d) => write!(rest, "{d}"),
         Value::Timestamp(t) => write!(rest, "{t}"),
         Value::Interval(i) => write!(rest, "{i}"),
-        Value::Uuid(u) => write_uuid(&mut rest, u),
+        Value::Uuid(u) => write!(rest, "{}", UuidText::new(u)),
         Value::Decimal(d) => rest.write_str(d.as_str()),
         _ => return true,
     };

@@ -7,10 +7,10 @@
 mod json_numbers;
 mod temporal;
 
-use crate::codec::{Codec, uuid, uuid_text};
+use crate::codec::Codec;
 use json_numbers::exact_numbers;
 use std::fmt::Write as _;
-use tidelock_model::{Decimal, Value};
+use tidelock_model::{Decimal, UuidText, Value, parse_uuid};
 
 /// Why a value cannot be written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -235,9 +235,7 @@ impl Out<'_> {
         let text = match *value {
             Value::Text(t) | Value::Json(t) | Value::Enum(t) | Value::Set(t) => t,
             Value::Uuid(u) => {
-                let mut out = Vec::with_capacity(36);
-                uuid_text(&u, &mut out);
-                return self.quoted(&String::from_utf8_lossy(&out));
+                return self.quoted(UuidText::new(&u).as_str());
             }
             _ => return refuse(value, "text"),
         };
@@ -259,12 +257,10 @@ impl Out<'_> {
     fn uuid(&mut self, value: &Value<'_>) -> Result<(), Refusal> {
         let octets = match *value {
             Value::Uuid(u) => u,
-            Value::Text(t) => uuid(t).map_err(|f| Refusal(f.0.into_owned()))?,
+            Value::Text(t) => parse_uuid(t).ok_or_else(|| Refusal("it is no UUID".into()))?,
             _ => return refuse(value, "uuid"),
         };
-        let mut out = Vec::with_capacity(36);
-        uuid_text(&octets, &mut out);
-        self.quoted(&String::from_utf8_lossy(&out))
+        self.quoted(UuidText::new(&octets).as_str())
     }
 
     fn bytes(&mut self, value: &Value<'_>, fixed: Option<usize>, length: Option<u64>) -> Result<(), Refusal> {

@@ -206,3 +206,27 @@ async fn a_transaction_of_a_client_that_is_dead_is_given_up_within_minutes_and_a
         }
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_column_that_is_made_narrower_is_noticed() {
+    for kind in KINDS {
+        let Some(db) = database(kind, "narrower").await else { continue };
+        db.execute("CREATE TABLE t (id int primary key, n decimal(10,4))").await.unwrap();
+        let table = table(&*endpoint(&db.url), "t").await;
+        let mut target = target(&db.url).await;
+        let row = [Value::Int(1), Value::Decimal(Decimal::parse("1.2345").unwrap())];
+        let begun = std::time::Instant::now();
+        let mut altered = false;
+        let error = loop {
+            assert!(begun.elapsed().as_secs() < 60, "{kind}: it was never noticed");
+            match upsert(&mut *target, &table, &row).await {
+                Ok(()) => commit(&mut *target).await,
+                Err(error) => break error,
+            }
+            if !std::mem::replace(&mut altered, true) {
+                db.execute("ALTER TABLE t MODIFY n decimal(10,2)").await.unwrap();
+            }
+        };
+        assert_eq!(error.code, "TL-MY-VALUE-REFUSED", "{kind}");
+    }
+}

@@ -6,10 +6,10 @@
 
 mod temporal;
 
-use crate::decode::{Decoder, uuid, uuid_text};
+use crate::decode::Decoder;
 use crate::types::Resolved;
 use std::fmt::Write as _;
-use tidelock_model::{Array, Decimal, Type, Value};
+use tidelock_model::{Array, Decimal, Type, UuidText, Value, parse_uuid};
 
 /// Why a value cannot be written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,8 +60,8 @@ fn typed(data_type: &Type, value: &Value<'_>, o: &mut Out<'_>) -> Done {
             _ => refuse(value, "interval"),
         },
         Type::Uuid => match value {
-            Value::Uuid(bytes) => o.plain(&uuid_text(bytes)),
-            Value::Text(text) if uuid(text).is_some() => o.plain(text),
+            Value::Uuid(bytes) => o.plain(UuidText::new(bytes).as_str()),
+            Value::Text(text) if parse_uuid(text).is_some() => o.plain(text),
             _ => refuse(value, "uuid"),
         },
         Type::Json => match value {
@@ -236,8 +236,8 @@ impl Out<'_> {
         let text = match value {
             Value::Text(text) | Value::Enum(text) | Value::Set(text) | Value::Json(text) => text,
             Value::Uuid(uuid) => {
-                owned = uuid_text(uuid);
-                &*owned
+                owned = UuidText::new(uuid);
+                owned.as_str()
             }
             _ => return refuse(value, "text"),
         };

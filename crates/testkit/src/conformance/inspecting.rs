@@ -3,7 +3,7 @@
 use super::stage::{Stage, is_number};
 use super::{Check, check};
 use anyhow::{Context, Result, ensure};
-use tidelock_endpoint::{Role, Severity};
+use tidelock_endpoint::{Checkpoint, Role, Severity};
 use tidelock_model::TableName;
 
 pub(crate) const CHECKS: &[Check] = &[
@@ -13,6 +13,7 @@ pub(crate) const CHECKS: &[Check] = &[
     check!("inspect names the same server every time, and prepare names it too", identity),
     check!("inspect changes nothing", changes_nothing),
     check!("cleanup lists and removes what tidelock made, and never a user's table", cleanup),
+    check!("cleanup of a job leaves what others need, and nothing when it was the last", cleanup_of_a_job),
 ];
 
 async fn every_table(stage: Stage) -> Result<()> {
@@ -116,5 +117,24 @@ async fn cleanup(stage: Stage) -> Result<()> {
     ensure!(left.is_empty(), "removing left {left:?}");
     ensure!(stage.items("orders").await?.len() == 1, "the user's table is as it was");
     stage.sql("INSERT INTO orders VALUES (2, 'mine', 1)").await?;
+    Ok(())
+}
+
+async fn cleanup_of_a_job(stage: Stage) -> Result<()> {
+    let stage = stage.with(&["orders"]).await?;
+    for job in ["one", "two"] {
+        let mut target = stage.target(job).await?;
+        target.prepare(stage.engine(), &[]).await?;
+        target.begin("shop").await?;
+        let (job, lane, state) = (job.to_owned(), "stream".to_owned(), "{}".to_owned());
+        target.commit(&Checkpoint { job, lane, state }, &[]).await?;
+    }
+    let removed = stage.endpoint.cleanup(Some("one"), true).await?;
+    ensure!(removed.len() == 1 && removed[0].name == "one", "{removed:?}");
+    let kept = stage.target("two").await?.checkpoints().await?;
+    ensure!(kept.len() == 1, "the other job's checkpoint is {kept:?}");
+    stage.endpoint.cleanup(Some("two"), true).await?;
+    let left = stage.endpoint.cleanup(None, false).await?;
+    ensure!(left.is_empty(), "the last job left {left:?}");
     Ok(())
 }

@@ -77,7 +77,9 @@ async fn unreadable_position(stage: Stage) -> Result<()> {
     let mut follower = stage.follow(&["orders"], &prepared.start, &prepared).await?;
     let at = follower.transactions(1).await?[0].at.clone();
     drop(follower);
-    stage.endpoint.covers(&prepared.start, &at)?;
+    let snapshot = stage.source().await?.snapshot(&stage.tables(&["orders"]).await?, 1).await?;
+    stage.endpoint.covers(snapshot.mark(), &at)?;
+    drop(snapshot);
     for text in ["", "nonsense", "-1", "0/0/0", "{}"] {
         let bad = Position::new(text);
         let mut source = stage.source().await?;

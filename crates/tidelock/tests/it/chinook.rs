@@ -3,9 +3,12 @@
 //! What came of it is read by a plain client on both sides, and by `tidelock verify`.
 
 use crate::catalog;
-use crate::sides::{config, pair, quoted, rows, run_all, unknown};
+use crate::sides::{config, pair, quoted, rows, run_all, things, unknown};
 use crate::support::Place;
-use tidelock_testkit::{Database, Family, Kind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tidelock_testkit::{Database, Family, Kind, Session};
 
 const TABLES: usize = 11;
 const ROWS: u64 = 15_607;
@@ -117,4 +120,36 @@ async fn same_defaults(source: &Database, target: &Database) {
     target.execute("INSERT INTO defaulted (id) VALUES (3)").await.unwrap();
     let given = |id: u8| format!("SELECT state, amount, qty, note FROM defaulted WHERE id = {id}");
     assert_eq!(rows(target, &given(3)).await, rows(source, &given(1)).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_of_what_is_written_to_meanwhile_is_one_view_and_leaves_nothing_of_ours() {
+    for from in [Kind::Postgres18, Kind::Mariadb1011, Kind::Sqlite] {
+        let Some((source, target)) = pair("copy_busy", from, Kind::Sqlite).await else { continue };
+        run_all(&source, &["CREATE TABLE items (id integer PRIMARY KEY)", "INSERT INTO items VALUES (0)"])
+            .await;
+        let (stop, url) = (Arc::new(AtomicBool::new(false)), source.url.clone());
+        let stopped = stop.clone();
+        let writer = tokio::spawn(async move {
+            let mut session = Session::connect(&url).await.unwrap();
+            for id in 1.. {
+                if stopped.load(Ordering::Relaxed) {
+                    return id;
+                }
+                session.execute(&format!("INSERT INTO items VALUES ({id})")).await.unwrap();
+            }
+            0
+        });
+        let many = "SELECT CASE WHEN count(*) > 50 THEN 1 ELSE 0 END FROM items";
+        source.wait_for(many, "1", Duration::from_secs(60)).await.unwrap();
+        let place = Place::new();
+        let (here, there) = (source.url.clone(), target.url.clone());
+        let ran = tokio::task::spawn_blocking(move || place.run(&["copy", &here, &there])).await.unwrap();
+        stop.store(true, Ordering::Relaxed);
+        assert!(writer.await.unwrap() > 50);
+        ran.done();
+        let mut left = things(&target).await;
+        left.retain(|row| !row[0].as_deref().unwrap_or_default().contains("items"));
+        assert!(left.is_empty(), "{from}: {left:?}");
+    }
 }

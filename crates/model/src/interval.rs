@@ -1,9 +1,15 @@
-//! Intervals as the server prints them with `intervalstyle = iso_8601`: `P1Y2M-3DT4H-5M6.789S`, every part with its own sign.
+//! Reading intervals as [`Interval`] and PostgreSQL (`intervalstyle = iso_8601`) print them: `P1Y2M-3DT4H-5M6.789S`, every part with a sign of its own.
 
-use tidelock_model::Interval;
+use crate::Interval;
 
-/// Reads one; `None` for what is none (or infinite, which the model has no place for).
-pub(crate) fn parse(text: &str) -> Option<Interval> {
+impl Interval {
+    /// Reads one; `None` for what is none (or infinite, for which there is no place).
+    pub fn parse(text: &str) -> Option<Interval> {
+        parse(text)
+    }
+}
+
+fn parse(text: &str) -> Option<Interval> {
     let mut rest = text.strip_prefix('P')?;
     let mut interval = Interval { months: 0, days: 0, micros: 0 };
     let mut clock = false;
