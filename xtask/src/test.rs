@@ -50,6 +50,7 @@ fn test(arguments: &Arguments) -> Result<u8> {
     let status = runtime.block_on(async {
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut terminate = signal(SignalKind::terminate())?;
+        let mut hangup = signal(SignalKind::hangup())?;
         // A group of its own, so that a signal to this process can be handed on to cargo and to the tests that it runs.
         command.process_group(0);
         let mut child = tokio::process::Command::from(command).spawn().context("starting cargo test")?;
@@ -58,6 +59,7 @@ fn test(arguments: &Arguments) -> Result<u8> {
                 status = child.wait() => return status.context("waiting for cargo test"),
                 _ = interrupt.recv() => forward(&child, Signal::INT),
                 _ = terminate.recv() => forward(&child, Signal::TERM),
+                _ = hangup.recv() => forward(&child, Signal::TERM),
             }
         }
     })?;

@@ -12,7 +12,8 @@ impl Interval {
 fn parse(text: &str) -> Option<Interval> {
     let mut rest = text.strip_prefix('P')?;
     let mut interval = Interval { months: 0, days: 0, micros: 0 };
-    let mut clock = false;
+    // `seen` has a bit for each unit, twice: of the date and of the clock.
+    let (mut clock, mut seen) = (false, 0_u64);
     if rest.is_empty() {
         return None;
     }
@@ -26,6 +27,11 @@ fn parse(text: &str) -> Option<Interval> {
         let end = rest.find(|c: char| c.is_ascii_alphabetic())?;
         let (number, unit) = (&rest[..end], rest.as_bytes()[end]);
         rest = &rest[end + 1..];
+        let bit = 1 << (u32::from(unit & 31) + if clock { 32 } else { 0 });
+        if number.starts_with('+') || seen & bit != 0 {
+            return None;
+        }
+        seen |= bit;
         let whole = || number.parse::<i64>().ok();
         let months = |n: i64| i32::try_from(n).ok();
         match (clock, unit) {
@@ -77,9 +83,22 @@ mod tests {
         assert_eq!(read("PT0S"), Some((0, 0, 0)));
         assert_eq!(read("PT-0.000001S"), Some((0, 0, -1)));
         assert_eq!(read("P-1Y1M"), Some((-11, 0, 0)));
-        for bad in
-            ["", "P", "PT", "1Y", "P1", "P1H", "PT1Y", "PT1.1234567S", "infinity", "P1YT", "P99999999999Y"]
-        {
+        for bad in [
+            "",
+            "P",
+            "PT",
+            "1Y",
+            "P1",
+            "P1H",
+            "PT1Y",
+            "PT1.1234567S",
+            "infinity",
+            "P1YT",
+            "P99999999999Y",
+            "P1D2D",
+            "P+1D",
+            "PT+1S",
+        ] {
             assert_eq!(read(bad), None, "{bad}");
         }
     }

@@ -41,7 +41,7 @@ impl UuidText {
 
     /// As text.
     pub fn as_str(&self) -> &str {
-        std::str::from_utf8(&self.0).unwrap_or_default()
+        std::str::from_utf8(&self.0).expect("hexadecimal digits and hyphens are text")
     }
 }
 

@@ -100,9 +100,10 @@ impl Codec {
         let text = charset.decode(bytes, &mut scratch.text)?;
         match self {
             Codec::JsonText(_) | Codec::Json => out.value(&Value::Json(text)),
-            Codec::UuidText(_) | Codec::Uuid => {
-                out.value(&Value::Uuid(parse_uuid(text).ok_or(Fault::new("a UUID cannot be read"))?))
-            }
+            Codec::UuidText(_) | Codec::Uuid => out.value(&Value::Uuid({
+                let fault = || Fault(format!("'{text}' is no UUID of 36 characters").into());
+                parse_uuid(text).ok_or_else(fault)?
+            })),
             Codec::Enum(_) => out.value(&Value::Enum(text)),
             Codec::Set(_) => out.value(&Value::Set(text)),
             _ => out.value(&Value::Text(text)),
@@ -129,11 +130,7 @@ impl Codec {
         match self {
             Codec::Bool => match value {
                 0 | 1 => out.value(&Value::Bool(value == 1)),
-                _ => {
-                    return Err(Fault::new(
-                        "a column that was made for booleans holds another number than 0 and 1",
-                    ));
-                }
+                _ => return Err(Fault(format!("{value} in a column that was made for booleans").into())),
             },
             Codec::Int { unsigned: true, .. } => out.value(&Value::UInt(value.try_into().map_err(fault)?)),
             _ => out.value(&Value::Int(value.try_into().map_err(fault)?)),

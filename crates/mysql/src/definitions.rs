@@ -54,6 +54,8 @@ type Key = (String, String);
 /// The tables that are followed.
 pub(crate) struct Definitions {
     config: Config,
+    /// Kept while tables come, see [`Definitions::rest`].
+    session: Option<Session>,
     fold: bool,
     wanted: HashMap<Key, TableName>,
     known: HashMap<Key, Known>,
@@ -65,6 +67,7 @@ impl Definitions {
     pub fn new(config: &Config, tables: &[TableName], fold: bool) -> Definitions {
         let mut definitions = Definitions {
             config: config.clone(),
+            session: None,
             fold,
             wanted: HashMap::new(),
             known: HashMap::new(),
@@ -76,6 +79,11 @@ impl Definitions {
             definitions.wanted.insert(definitions.key(schema, &name.name), name.clone());
         }
         definitions
+    }
+
+    /// Nothing comes for now: a connection that is kept would grow old.
+    pub fn rest(&mut self) {
+        self.session = None;
     }
 
     fn key(&self, schema: &str, table: &str) -> Key {
@@ -143,10 +151,12 @@ impl Definitions {
 
     async fn look(&mut self, key: &Key) -> Result<Known> {
         let name = self.wanted.get(key).ok_or_else(|| protocol("a table that is not followed"))?.clone();
-        // Tables are looked up so rarely that a connection is not kept for it.
-        let mut session = Session::connect(&self.config, Purpose::Look).await?;
-        let layout = describe_one(&mut session, &self.config.database, &name).await?;
-        let loaded = head(&mut session).await?.place;
+        let session = match &mut self.session {
+            Some(session) => session,
+            None => self.session.insert(Session::connect(&self.config, Purpose::Look).await?),
+        };
+        let layout = describe_one(session, &self.config.database, &name).await?;
+        let loaded = head(session).await?.place;
         let table = Arc::new(layout.table.without_generated());
         Ok(Known { layout, table, loaded, used_unnamed: false })
     }

@@ -8,29 +8,13 @@ use tidelock_model::CodecError;
 pub(crate) fn from_driver(doing: &str, error: Error) -> EndpointError {
     let (kind, code, hint) = match &error {
         Error::Server(server) => server_kind(server),
-        Error::Io(IoError::Tls(_)) => (
+        Error::Io(io) if is_about_tls(io) => (
             ErrorKind::Authentication,
             "TL-MY-TLS",
             Some(
                 "name the authority with `ca: FILE` beside `url`, or set `tls: require`, which does not check the certificate",
             ),
         ),
-        // The certificate was not taken: rustls tells it as an error of reading.
-        Error::Io(IoError::Io(io))
-            if io.kind() == std::io::ErrorKind::InvalidData && io.to_string().contains("certificate") =>
-        {
-            (
-                ErrorKind::Authentication,
-                "TL-MY-TLS",
-                Some(
-                    "name the authority with `ca: FILE` beside `url`, or set `tls: require`, which does not check the certificate",
-                ),
-            )
-        }
-        // The driver's parser tells so of an event that it cannot read.
-        Error::Io(IoError::Io(io)) if io.kind() == std::io::ErrorKind::InvalidData => {
-            (ErrorKind::Protocol, "TL-MY-PROTOCOL", None)
-        }
         Error::Io(_) => (ErrorKind::Unavailable, "TL-MY-UNAVAILABLE", None),
         Error::Driver(DriverError::NoClientSslFlagFromServer) => (
             ErrorKind::Authentication,
@@ -56,6 +40,16 @@ pub(crate) fn from_driver(doing: &str, error: Error) -> EndpointError {
     match hint {
         Some(hint) => made.hint(hint),
         None => made,
+    }
+}
+
+/// rustls tells of a certificate that it does not take as an error of reading.
+fn is_about_tls(error: &IoError) -> bool {
+    match error {
+        IoError::Tls(_) => true,
+        IoError::Io(io) => {
+            io.kind() == std::io::ErrorKind::InvalidData && io.to_string().contains("certificate")
+        }
     }
 }
 

@@ -100,6 +100,11 @@ impl Follower {
         self.group.is_none() && !self.payload && !self.skipped_payload && self.skip_to.is_none()
     }
 
+    /// Nothing comes for now.
+    pub fn rest(&mut self) {
+        self.definitions.rest();
+    }
+
     pub fn place(&self) -> &Place {
         &self.place
     }

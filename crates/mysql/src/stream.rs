@@ -215,6 +215,7 @@ impl Pump {
     /// The next event, telling progress meanwhile; `None` when nobody listens.
     async fn wait(&mut self) -> Result<Option<Option<mysql_async::Result<Event>>>> {
         let begun = Instant::now();
+        self.follower.rest();
         loop {
             tokio::select! {
                 biased;

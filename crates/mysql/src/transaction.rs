@@ -25,20 +25,21 @@ const SCRIPT_BYTES: usize = 1 << 20;
 /// Statements of [`Marker::begin`].
 pub(crate) const BEGINNING: usize = 3;
 
-/// How long a table that is written may be altered unnoticed.
+/// How long a table that is written may be altered unnoticed, where there are not more of them than this.
 const FRESH: Duration = Duration::from_secs(10);
+const FEW: usize = 100;
 
 /// Tables as they are, looked up once in a session, and again when they were altered.
 pub(crate) struct Known {
     readings: Vec<Arc<Reading>>,
-    /// Their columns as the catalogue told them before each was looked up.
-    columns: BTreeSet<String>,
+    /// Their columns and unique indexes as the catalogue told them before each was looked up.
+    shapes: BTreeSet<String>,
     looked: Instant,
 }
 
 impl Default for Known {
     fn default() -> Known {
-        Known { readings: Vec::new(), columns: BTreeSet::new(), looked: Instant::now() }
+        Known { readings: Vec::new(), shapes: BTreeSet::new(), looked: Instant::now() }
     }
 }
 
@@ -52,20 +53,24 @@ impl Known {
         if let Some(reading) = self.readings.iter().find(|r| Arc::ptr_eq(&r.table, table)) {
             return Ok(reading.clone());
         }
-        self.columns.extend(columns(session, database, &[&table.name]).await?);
+        self.shapes.extend(shapes(session, database, &[&table.name]).await?);
         let layout = Arc::new(describe_one(session, database, &table.name).await?);
         let reading = Arc::new(Reading::for_writing(table, &layout)?);
         self.readings.push(reading.clone());
         Ok(reading)
     }
 
-    /// Forgets all when one of the tables has other columns now: the server rounds what a column that was made narrower does not hold.
+    /// Forgets all when one of the tables has other columns or unique indexes now: the server rounds what a column that was made narrower does not hold, and an
+    /// upsert meets rows by every unique index that there is.
     pub async fn look_again(&mut self, session: &mut Session, database: &str) -> Result<()> {
-        if self.readings.is_empty() || self.looked.elapsed() < FRESH {
+        let patience = FRESH * (1 + self.readings.len() / FEW) as u32;
+        if self.readings.is_empty() || self.looked.elapsed() < patience {
             return Ok(());
         }
         let names: Vec<&TableName> = self.readings.iter().map(|r| &r.table.name).collect();
-        if columns(session, database, &names).await? != self.columns {
+        let now = shapes(session, database, &names).await?;
+        if let Some(other) = now.symmetric_difference(&self.shapes).next() {
+            tracing::warn!("a table that is written was altered: {other}");
             self.forget();
         }
         self.looked = Instant::now();
@@ -74,23 +79,31 @@ impl Known {
 
     pub fn forget(&mut self) {
         self.readings.clear();
-        self.columns.clear();
+        self.shapes.clear();
     }
 }
 
-/// A line for each column of these tables. MariaDB finds a table in its catalogue at once only when it is asked for that one alone.
-async fn columns(session: &mut Session, database: &str, tables: &[&TableName]) -> Result<BTreeSet<String>> {
+/// A line for each column and each column of a unique index of these tables. MariaDB finds a table in its catalogue at once only when it is asked for that one
+/// alone; and a statement that asks for very many takes much of the server's memory.
+async fn shapes(session: &mut Session, database: &str, tables: &[&TableName]) -> Result<BTreeSet<String>> {
+    const AT_A_TIME: usize = 25;
     let one = |name: &&TableName| {
+        let schema = literal(name.schema.as_deref().unwrap_or(database));
+        let of = format!("WHERE TABLE_SCHEMA = {schema} AND TABLE_NAME = {}", literal(&name.name));
         format!(
             "SELECT CONCAT_WS(' ', TABLE_SCHEMA, TABLE_NAME, ORDINAL_POSITION, COLUMN_NAME, COLUMN_TYPE, COLLATION_NAME, IS_NULLABLE, EXTRA, \
-             GENERATION_EXPRESSION) FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = {} AND TABLE_NAME = {}",
-            literal(name.schema.as_deref().unwrap_or(database)),
-            literal(&name.name)
+             GENERATION_EXPRESSION, COLUMN_COMMENT) FROM information_schema.COLUMNS {of} UNION ALL \
+             SELECT CONCAT_WS(' ', TABLE_SCHEMA, TABLE_NAME, 'index', INDEX_NAME, SEQ_IN_INDEX, COLUMN_NAME, SUB_PART) \
+             FROM information_schema.STATISTICS {of} AND NON_UNIQUE = 0"
         )
     };
-    let sql = tables.iter().map(one).collect::<Vec<_>>().join(" UNION ALL ");
-    let rows = session.query("looking whether tables were altered", &sql).await?;
-    Ok(rows.iter().map(|row| row.string(0)).collect())
+    let mut found = BTreeSet::new();
+    for part in tables.chunks(AT_A_TIME) {
+        let sql = part.iter().map(one).collect::<Vec<_>>().join(" UNION ALL ");
+        let rows = session.query("looking whether tables were altered", &sql).await?;
+        found.extend(rows.iter().map(|row| row.string(0)));
+    }
+    Ok(found)
 }
 
 /// How large a statement may be.

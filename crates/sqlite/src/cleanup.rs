@@ -8,24 +8,24 @@ use tidelock_endpoint::{Cleanup, Result};
 
 /// See `Endpoint::cleanup`.
 pub fn cleanup(db: &Connection, job: Option<&str>, remove: bool) -> Result<Vec<Cleanup>> {
-    let checkpoints = schema::exists(db, CHECKPOINT)?;
-    let found = list(db, job, checkpoints)?;
-    if remove && !found.is_empty() {
-        writing(db, |db| {
-            for item in &found {
-                db.execute_batch(&item.statement)
-                    .map_err(error::sql(format!("running {}", item.statement)))?;
-            }
-            Ok(())
-        })?;
+    let found = list(db, job)?;
+    if !remove || found.is_empty() {
+        return Ok(found);
     }
-    Ok(found)
+    // What others made while the lock was waited for counts.
+    writing(db, |db| {
+        let found = list(db, job)?;
+        for item in &found {
+            db.execute_batch(&item.statement).map_err(error::sql(format!("running {}", item.statement)))?;
+        }
+        Ok(found)
+    })
 }
 
-fn list(db: &Connection, job: Option<&str>, checkpoints: bool) -> Result<Vec<Cleanup>> {
+fn list(db: &Connection, job: Option<&str>) -> Result<Vec<Cleanup>> {
     let failed = |e| error::sql("listing what tidelock put into the file")(e);
     let mut found = Vec::new();
-    if checkpoints {
+    if schema::exists(db, CHECKPOINT)? {
         let jobs = jobs(db).map_err(failed)?;
         let (own, others): (Vec<_>, Vec<_>) =
             jobs.into_iter().partition(|name| job.is_none_or(|job| job == name));

@@ -6,6 +6,7 @@ use crate::observe::Observer;
 use crate::planning::{self, Purpose};
 use crate::{Result, SyncError};
 use std::sync::Arc;
+use std::time::Duration;
 use tidelock_endpoint::Endpoint;
 use tokio_util::sync::CancellationToken;
 
@@ -18,6 +19,8 @@ pub struct Copied {
     pub remarks: Vec<tidelock_endpoint::Finding>,
 }
 
+/// For removing the checkpoints of a copy that failed.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// No job of a configuration may be called so.
 const NAME: &str = "copy!";
 
@@ -27,7 +30,8 @@ fn job(source: &str, target: &str, tables: TableSelection) -> Job {
     Job { name: NAME.to_owned(), route, tables, capture: None, batch_size: 1000, conflicts: None }
 }
 
-/// Copies, then holds what the view had, counted at the source, against what the target has. Nothing of ours stays at the target, whatever comes of it.
+/// Copies, then holds what the view had, counted at the source, against what the target has. Our checkpoints go, also from a copy that failed, if the target still
+/// answers.
 pub async fn copy(
     source: Arc<dyn Endpoint>,
     target: Arc<dyn Endpoint>,
@@ -41,9 +45,19 @@ pub async fn copy(
     planning::refuse_errors(&job, std::slice::from_ref(&planning))?;
     let (context, remarks) = (planning.context, planning.report.findings);
     let copied = load(&context).await;
-    let cleaned = context.target.cleanup(Some(&context.flow.job), true).await;
-    let counts = copied?;
-    cleaned.map_err(SyncError::at(&context.flow.target))?;
+    let cleanup = context.target.cleanup(Some(&context.flow.job), true);
+    let counts = match copied {
+        Ok(counts) => {
+            cleanup.await.map_err(SyncError::at(&context.flow.target))?;
+            counts
+        }
+        Err(error) => {
+            if !matches!(tokio::time::timeout(PATIENCE, cleanup).await, Ok(Ok(_))) {
+                tracing::warn!("the checkpoints of this copy stay at {}", context.flow.target);
+            }
+            return Err(error);
+        }
+    };
     let names = context.flow.tables.iter().map(|map| map.source.name.to_string());
     let (tables, there): (Vec<_>, Vec<u64>) =
         names.zip(counts).map(|(name, (here, there))| ((name, here), there)).unzip();

@@ -100,7 +100,7 @@ async fn one(
 ) -> Result<Figures> {
     let mut figures = Figures::default();
     for number in 0..bench.repeat {
-        let turn = turn(bench, way, shape, number % 2 == 1).await?;
+        let turn = bench.undisturbed(async || turn(bench, way, shape, number % 2 == 1).await).await?;
         let mut line =
             format!("drain {}, {}, {} of {}: ", way.title(), shape.title(), number + 1, bench.repeat);
         line += &format!("only reading {:.2} s", turn.reading);

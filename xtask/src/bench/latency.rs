@@ -58,7 +58,7 @@ pub async fn measure(bench: &Bench) -> Result<Table> {
     if bench.ways.iter().any(|way| way.from() == Family::Postgres) {
         let mut figures = Figures::default();
         for turn in 0..bench.repeat {
-            let measured = native(bench).await?;
+            let measured = bench.undisturbed(async || native(bench).await).await?;
             bench.say(&measured.line("PostgreSQL's subscription", turn, bench.repeat));
             figures.add(&measured);
         }
@@ -67,7 +67,7 @@ pub async fn measure(bench: &Bench) -> Result<Table> {
     for way in &bench.ways {
         let mut figures = Figures::default();
         for turn in 0..bench.repeat {
-            match ours(bench, *way).await {
+            match bench.undisturbed(async || ours(bench, *way).await).await {
                 Ok((measured, spent, journal)) => {
                     bench.say(&format!(
                         "{}, {}",

@@ -10,10 +10,12 @@ mod process;
 mod product;
 mod report;
 mod snapshot;
+mod stolen;
 mod subscription;
 mod table;
 mod world;
 
+use std::cell::Cell;
 use std::fs;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -23,6 +25,7 @@ use clap::{Args, ValueEnum};
 use figures::{Judged, Series, megabytes};
 use product::Product;
 use report::Table;
+use stolen::Stolen;
 use tidelock_testkit::Family;
 use world::World;
 
@@ -30,6 +33,9 @@ use crate::run::root;
 
 /// Rows of the full measurement.
 const ROWS: u64 = 2_000_000;
+/// A repetition in which others had more of the processors than this is made again, so often at most.
+const DISTURBED: f64 = 0.03;
+const AGAIN: usize = 4;
 /// The most memory that any run of tidelock may take, in octets.
 const MEMORY: f64 = 150e6;
 
@@ -128,12 +134,29 @@ pub struct Bench {
     ways: Vec<Way>,
     rows: u64,
     repeat: u64,
+    /// The largest share that others had of the processors in a repetition that counts.
+    stolen: Cell<f64>,
 }
 
 impl Bench {
     /// A line on the terminal, as it goes.
     fn say(&self, line: &str) {
         eprintln!("{line}");
+    }
+
+    /// One repetition, made again when the machine was not ours alone meanwhile.
+    async fn undisturbed<T>(&self, mut repetition: impl AsyncFnMut() -> Result<T>) -> Result<T> {
+        for again in 0.. {
+            let begun = Stolen::now();
+            let done = repetition().await?;
+            let share = begun.since();
+            if share <= DISTURBED || again == AGAIN {
+                self.stolen.set(self.stolen.get().max(share));
+                return Ok(done);
+            }
+            self.say(&format!("others had {:.0} % of the processors meanwhile: once more", share * 100.0));
+        }
+        unreachable!("the loop has no other end")
     }
 
     /// `full` of the full measurement, as much as is measured now.
@@ -183,7 +206,8 @@ fn measure(arguments: &Arguments) -> Result<usize> {
 async fn everything(arguments: &Arguments, product: Product) -> Result<usize> {
     let world = tokio::task::spawn_blocking(World::start).await??;
     let ways = if arguments.ways.is_empty() { Way::USUAL.to_vec() } else { arguments.ways.clone() };
-    let bench = Bench { world, product, ways, rows: arguments.rows, repeat: arguments.repeat };
+    let stolen = Cell::default();
+    let bench = Bench { world, product, ways, rows: arguments.rows, repeat: arguments.repeat, stolen };
     let mut tables = Vec::new();
     for part in
         Part::ALL.into_iter().filter(|part| arguments.only.is_empty() || arguments.only.contains(part))
@@ -202,7 +226,10 @@ async fn everything(arguments: &Arguments, product: Product) -> Result<usize> {
     }
     if arguments.rows == ROWS && arguments.ways.is_empty() && arguments.program.is_none() {
         let command = if arguments.only.is_empty() { "cargo x bench".to_owned() } else { command(&tables) };
-        report::write(&tables, &report::circumstances(&bench.world.versions(), &command))?;
+        report::write(
+            &tables,
+            &report::circumstances(&bench.world.versions(), bench.stolen.get(), &command),
+        )?;
         println!("written: {}", report::PAGE);
     } else {
         println!("{} stays as it is: it holds full measurements of all ways only", report::PAGE);

@@ -71,7 +71,7 @@ impl Table {
 }
 
 /// On what, and when, something was measured.
-pub fn circumstances(versions: &str, command: &str) -> String {
+pub fn circumstances(versions: &str, stolen: f64, command: &str) -> String {
     let model = first_after("/proc/cpuinfo", "model name").unwrap_or_else(|| "unknown processor".to_owned());
     let memory = first_after("/proc/meminfo", "MemTotal")
         .and_then(|text| text.split(' ').next()?.parse::<f64>().ok())
@@ -80,7 +80,10 @@ pub fn circumstances(versions: &str, command: &str) -> String {
     let day = said("date", &["-u", "+%Y-%m-%d"]).unwrap_or_default();
     let commit =
         said("git", &["rev-parse", "--short", "HEAD"]).map(|id| format!(", commit {id}")).unwrap_or_default();
-    format!("{day}{commit}; {cores} × {model}, {memory} GB; {versions}. Measure again: `{command}`.")
+    format!(
+        "{day}{commit}; {cores} × {model}, {memory} GB; {versions}; others had at most {:.0} % of the processors. Measure again: `{command}`.",
+        stolen * 100.0
+    )
 }
 
 fn first_after(file: &str, name: &str) -> Option<String> {

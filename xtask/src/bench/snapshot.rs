@@ -74,27 +74,11 @@ async fn one(bench: &Bench, way: Way, source: &Base, table: &mut Table) -> Resul
     let octets = output("reading the table", &mut source.client(&reading)?).await?;
     let wanted = source.text(SUMMARY).await?;
     let mut figures = Figures::default();
-    for turn in 0..bench.repeat {
-        let (mut limit, mut ours) = (0.0, Ok(Spent::default()));
-        // Whoever comes second finds the machine as the first one left it, so they take turns.
-        for first in [turn % 2 == 0, turn % 2 == 1] {
-            let target = bench.world.database(way.into(), Role::Target).await?;
-            target.settle().await?;
-            if first {
-                target.run(&[create(way.into())]).await?;
-                let mut into = target.client(load(way.from(), way.into()))?;
-                limit = pipe("the pipe", &mut source.client(&reading)?, &mut into).await?.as_secs_f64();
-            } else {
-                ours = bench.product.copy(source, &target).await;
-            }
-            if first || ours.is_ok() {
-                let found = target.text(SUMMARY).await?;
-                ensure!(found == wanted, "{}: the target has {found}, the source {wanted}", way.title());
-            }
-            target.remove().await?;
-        }
+    for number in 0..bench.repeat {
+        let (limit, ours) =
+            bench.undisturbed(async || turn(bench, way, source, &wanted, number % 2 == 1).await).await?;
         figures.pipe.push(bench.rows as f64 / limit);
-        let head = format!("snapshot {}, {} of {}: pipe {limit:.1} s", way.title(), turn + 1, bench.repeat);
+        let head = format!("snapshot {}, {} of {}: pipe {limit:.1} s", way.title(), number + 1, bench.repeat);
         match ours {
             Ok(spent) => {
                 bench.say(&format!("{head}, tidelock {}", spent.text()));
@@ -108,6 +92,35 @@ async fn one(bench: &Bench, way: Way, source: &Base, table: &mut Table) -> Resul
     }
     table.row(figures.cells(way, octets as f64 / bench.rows as f64));
     Ok(())
+}
+
+/// The pipe's seconds, and what came of ours. Whoever comes second finds the machine as the first one left it, so they take turns.
+async fn turn(
+    bench: &Bench,
+    way: Way,
+    source: &Base,
+    wanted: &str,
+    backwards: bool,
+) -> Result<(f64, Result<Spent>)> {
+    let (mut limit, mut ours) = (0.0, Ok(Spent::default()));
+    for pipes in [!backwards, backwards] {
+        let target = bench.world.database(way.into(), Role::Target).await?;
+        target.settle().await?;
+        if pipes {
+            target.run(&[create(way.into())]).await?;
+            let mut from = source.client(&read(way.from(), way.into()))?;
+            let mut into = target.client(load(way.from(), way.into()))?;
+            limit = pipe("the pipe", &mut from, &mut into).await?.as_secs_f64();
+        } else {
+            ours = bench.product.copy(source, &target).await;
+        }
+        if pipes || ours.is_ok() {
+            let found = target.text(SUMMARY).await?;
+            ensure!(found == wanted, "{}: the target has {found}, the source {wanted}", way.title());
+        }
+        target.remove().await?;
+    }
+    Ok((limit, ours))
 }
 
 impl Figures {

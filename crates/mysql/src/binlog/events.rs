@@ -57,7 +57,10 @@ fn spoken(mut r: Reader<'_>) -> Spoken {
                 r.take(length + 1)?;
             }
             6 => drop(r.sized(1)?),
-            4 => spoken.collation = r.le(2)? as u16,
+            4 => {
+                spoken.collation = r.le(2)? as u16;
+                return Ok(false);
+            }
             _ => return Ok(false),
         }
         Ok(true)
@@ -137,6 +140,9 @@ mod tests {
         event.extend(b"shop\0BEGIN");
         let mut unpacked = Vec::new();
         let spoken = Spoken { collation: 8, plain_backslash: true };
+        // Behind the client's stand the connection's and the server's, whose octets are no codes.
+        assert_eq!(super::spoken(Reader(&[4, 45, 0, 0, 9, 1, 0, 0, 0x10, 0, 0, 0, 0])).collation, 45);
+        assert!(!super::spoken(Reader(&[4, 45, 0, 1, 0, 0, 0x10, 0, 0, 0, 0, 0])).plain_backslash);
         assert_eq!(Query::parse(kind::QUERY, &event, &mut unpacked).unwrap().spoken, spoken);
     }
 }

@@ -21,7 +21,8 @@ pub(crate) fn authority_file(folders: &Folders) -> PathBuf {
 /// Makes `folder` with the authority and the servers' certificate, unless it is there. Servers that start side by side all
 /// do this at once: the folder appears whole, by one rename, so that all of them have the files of the same maker.
 pub(crate) fn prepare(folder: &Path) -> Result<()> {
-    if folder.is_dir() {
+    let whole = || FILES.iter().all(|name| folder.join(name).is_file());
+    if whole() {
         return Ok(());
     }
     let beside = folder.parent().context("the folder of the certificates has a parent")?;
@@ -35,7 +36,12 @@ pub(crate) fn prepare(folder: &Path) -> Result<()> {
             _ => fs::write(&path, text).with_context(|| format!("writing {}", path.display()))?,
         }
     }
-    if fs::rename(part.path(), folder).is_err() && !folder.is_dir() {
+    // One that is there and not whole was made by nobody who is still at it.
+    if fs::rename(part.path(), folder).is_err() && !whole() {
+        fs::remove_dir_all(folder).ok();
+        fs::rename(part.path(), folder).ok();
+    }
+    if !whole() {
         bail!("putting the lab's certificates into {} failed", folder.display());
     }
     Ok(())

@@ -108,7 +108,9 @@ pub fn nearest<'a>(found: &str, choices: impl IntoIterator<Item = &'a str>) -> O
 /// A text with the password of every URL in it hidden, for text that a person wrote at a wrong place.
 pub fn masked(text: &str) -> String {
     let Some(at) = text.rfind('@') else {
-        let secret = text.to_lowercase().contains("pass") && text.contains(['=', ':']);
+        // A name such as `password_resets` is none.
+        let name = text.chars().all(|c| c.is_ascii_lowercase() || c == '_');
+        let secret = text.to_lowercase().contains("pass") && !name;
         return if secret { "***".to_owned() } else { text.to_owned() };
     };
     let (before, host) = text.split_at(at);
@@ -134,6 +136,8 @@ mod tests {
             ("mysql://host/db?password=hunter2", "***"),
             ("mysql://host/db?passwd=hunter2", "***"),
             ("password_resets", "password_resets"),
+            ("password hunter2", "***"),
+            ("MyPassword1", "***"),
             ("mysql://a:b@host/db?x=hunter2", "mysql://a:***@host/db"),
             ("shop", "shop"),
         ] {

@@ -148,6 +148,8 @@ async fn a_copy_of_what_is_written_to_meanwhile_is_one_view_and_leaves_nothing_o
         stop.store(true, Ordering::Relaxed);
         assert!(writer.await.unwrap() > 50);
         ran.done();
+        let holes = "SELECT max(id) + 1 - count(*) FROM items";
+        assert_eq!(target.value(holes).await.unwrap().as_deref(), Some("0"), "{from}");
         let mut left = things(&target).await;
         left.retain(|row| !row[0].as_deref().unwrap_or_default().contains("items"));
         assert!(left.is_empty(), "{from}: {left:?}");

@@ -151,7 +151,7 @@ fn the_demo_ends_with_both_sides_equal() {
     assert!(ran.out.contains("what to type next"), "{}", ran.transcript());
     // Each is told as it is decided. On a slow machine the sides may not meet in so short a time.
     let told = ran.out.lines().any(|line| line.starts_with("  conflict: "));
-    assert_ne!(told, ran.out.contains("0 conflicts"), "{}", ran.transcript());
+    assert_ne!(told, ran.out.contains("; 0 conflicts decided"), "{}", ran.transcript());
     let ran = place.run(&["verify", "shop-and-till", "--config", "kept/tidelock.yaml"]).done();
     assert!(ran.out.contains("both sides are equal"), "{}", ran.transcript());
 }
