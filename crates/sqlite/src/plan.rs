@@ -7,6 +7,9 @@ use std::collections::BTreeSet;
 use tidelock_endpoint::Result;
 use tidelock_model::TableName;
 
+/// What somebody made by a statement; SQLite makes its own things by itself.
+const SOMEBODYS: &str = r"sql IS NOT NULL AND name NOT LIKE 'sqlite\_%' ESCAPE '\'";
+
 /// See `Source::plan`.
 pub fn statements(db: &Connection, tables: &[TableName]) -> Result<Vec<String>> {
     let what = || error::sql("planning the capture");
@@ -28,9 +31,7 @@ pub fn statements(db: &Connection, tables: &[TableName]) -> Result<Vec<String>> 
 /// Tables before what stands on them; and what the capture knows of its tables.
 fn copy_schema(db: &Connection, copy: &Connection) -> rusqlite::Result<()> {
     let order = "CASE type WHEN 'table' THEN 1 WHEN 'view' THEN 2 WHEN 'index' THEN 3 ELSE 4 END";
-    let sql = format!(
-        "SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY {order}, rowid"
-    );
+    let sql = format!("SELECT sql FROM sqlite_schema WHERE {SOMEBODYS} ORDER BY {order}, rowid");
     let mut statement = db.prepare(&sql)?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
@@ -49,6 +50,6 @@ fn copy_schema(db: &Connection, copy: &Connection) -> rusqlite::Result<()> {
 }
 
 fn schema(db: &Connection) -> rusqlite::Result<Vec<String>> {
-    let mut statement = db.prepare("SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY rowid")?;
-    statement.query_map([], |row| row.get(0))?.collect()
+    let sql = format!("SELECT sql FROM sqlite_schema WHERE {SOMEBODYS} ORDER BY rowid");
+    db.prepare(&sql)?.query_map([], |row| row.get(0))?.collect()
 }

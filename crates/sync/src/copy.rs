@@ -42,7 +42,7 @@ pub async fn copy(
     let job = job(source.name(), target.name(), tables);
     let planning =
         planning::direction(&job, Purpose::ReadOnce, &[], &source, &target, &observer, cancel).await?;
-    planning::refuse_errors(&job, std::slice::from_ref(&planning))?;
+    planning::refuse_errors(&job, std::slice::from_ref(&planning)).map_err(in_words)?;
     let (context, remarks) = (planning.context, planning.report.findings);
     let copied = load(&context).await;
     let cleanup = context.target.cleanup(Some(&context.flow.job), true);
@@ -76,6 +76,13 @@ pub async fn copy(
         differ.join("; ")
     );
     Err(SyncError::stopped("TL-COPY-COUNT", message))
+}
+
+/// Nobody has typed the job's name.
+fn in_words(error: SyncError) -> SyncError {
+    let SyncError::Refused { findings, .. } = error else { return error };
+    let job = "the copy".to_owned();
+    SyncError::Refused { findings: findings.into_iter().map(|f| f.replace(NAME, &job)).collect(), job }
 }
 
 /// The rows of each table: in the view that was copied, and at the target when all is there.

@@ -158,7 +158,8 @@ fn select_tables(
                 .remedy("name one that is there, or make it; the user must be allowed to see it"),
         );
     }
-    if rules.is_empty() && findings.is_empty() && opposite.is_empty() {
+    let seen = !inspection.findings.iter().any(|f| f.severity == Severity::Error);
+    if rules.is_empty() && findings.is_empty() && opposite.is_empty() && seen {
         let message = format!("no table of {source} is selected");
         findings.push(Finding::new(Severity::Error, "TL-PLAN-NOTHING", &job.name, message).remedy(
             "name tables that are there by `tables`, or make some; the user must be allowed to see them",
