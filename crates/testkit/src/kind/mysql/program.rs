@@ -72,14 +72,15 @@ impl Servers for Program {
 fn launch(kind: Kind, home: &Path, run: &Path, port: u16, options: &Options) -> Launch {
     let file = |name: &str| run.join(name).display().to_string();
     let port_text = port.to_string();
-    let (init, ca, certificate, key) =
-        (file("init.sql"), file("ca.pem"), file("server.pem"), file("server.key"));
+    let (init, ca, certificate, key, temporary) =
+        (file("init.sql"), file("ca.pem"), file("server.pem"), file("server.key"), file("tmp"));
     let mut settings = vec![
         ("bind-address", "127.0.0.1"),
         ("port", &port_text),
         ("socket", "mysqld.sock"),
         ("pid-file", "mysqld.pid"),
         ("init-file", &init),
+        ("tmpdir", &temporary),
         ("ssl-ca", &ca),
         ("ssl-cert", &certificate),
         ("ssl-key", &key),
@@ -130,6 +131,11 @@ fn launch(kind: Kind, home: &Path, run: &Path, port: u16, options: &Options) -> 
     }
 }
 
+/// A folder of its own for its temporary tables: MariaDB removes at its start whatever looks like one, of other servers too.
+fn temporary_beside(data: &Path) -> Option<String> {
+    data.parent().map(|folder| format!("--tmpdir={}", folder.display()))
+}
+
 /// Where an unpacked server finds its own files.
 fn paths(kind: Kind, home: &Path, data: &Path) -> Vec<String> {
     let mut flags = vec![
@@ -149,7 +155,7 @@ fn initialise_mysql(folders: &Folders, kind: Kind, data: &Path) -> Result<()> {
     let home = folders.server(kind);
     let mut server = as_server_user(folders, &home.join("bin/mysqld"), None);
     server.args(["--no-defaults", "--initialize-insecure", "--innodb-redo-log-capacity=8M"]);
-    server.args(paths(kind, &home, data));
+    server.args(paths(kind, &home, data)).args(temporary_beside(data));
     run(server)?;
     // Each copy is a server of its own.
     fs::remove_file(data.join("auto.cnf")).context("removing the server's identity from its template")
@@ -174,7 +180,7 @@ fn initialise_mariadb(folders: &Folders, data: &Path) -> Result<()> {
     folders.hand_over(data)?;
     let mut server = as_server_user(folders, &home.join("bin/mariadbd"), None);
     server.args(["--no-defaults", "--bootstrap", "--innodb-log-file-size=32M"]);
-    server.args(paths(Kind::Mariadb1011, &home, data));
+    server.args(paths(Kind::Mariadb1011, &home, data)).args(temporary_beside(data));
     server.stdin(fs::File::open(&script)?);
     run(server)?;
     fs::remove_file(&script).with_context(|| format!("removing {}", script.display()))
@@ -191,5 +197,7 @@ fn prepare(folders: &Folders, kind: Kind, run: &Path, password: &str) -> Result<
     sql += &format!("ALTER USER 'root'@'localhost' IDENTIFIED BY '{password}';\n");
     let file = run.join("init.sql");
     write_secret(&file, &sql)?;
-    folders.hand_over(&file)
+    folders.hand_over(&file)?;
+    make(&run.join("tmp"), 0o700)?;
+    folders.hand_over(&run.join("tmp"))
 }
