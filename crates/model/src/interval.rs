@@ -5,53 +5,51 @@ use crate::Interval;
 impl Interval {
     /// Reads one; `None` for what is none (or infinite, for which there is no place).
     pub fn parse(text: &str) -> Option<Interval> {
-        parse(text)
-    }
-}
-
-fn parse(text: &str) -> Option<Interval> {
-    let mut rest = text.strip_prefix('P')?;
-    let mut interval = Interval { months: 0, days: 0, micros: 0 };
-    // `seen` has a bit for each unit, twice: of the date and of the clock.
-    let (mut clock, mut seen) = (false, 0_u64);
-    if rest.is_empty() {
-        return None;
-    }
-    while !rest.is_empty() {
-        if let Some(after) = rest.strip_prefix('T') {
-            if clock || after.is_empty() {
-                return None;
-            }
-            (clock, rest) = (true, after);
-        }
-        let end = rest.find(|c: char| c.is_ascii_alphabetic())?;
-        let (number, unit) = (&rest[..end], rest.as_bytes()[end]);
-        rest = &rest[end + 1..];
-        let bit = 1 << (u32::from(unit & 31) + if clock { 32 } else { 0 });
-        if number.starts_with('+') || seen & bit != 0 {
+        let mut rest = text.strip_prefix('P')?;
+        let mut interval = Interval { months: 0, days: 0, micros: 0 };
+        // `seen` has a bit for each unit, twice: of the date and of the clock.
+        let (mut clock, mut seen) = (false, 0_u64);
+        if rest.is_empty() {
             return None;
         }
-        seen |= bit;
-        let whole = || number.parse::<i64>().ok();
-        let months = |n: i64| i32::try_from(n).ok();
-        match (clock, unit) {
-            (false, b'Y') => {
-                interval.months = interval.months.checked_add(months(whole()?.checked_mul(12)?)?)?
+        while !rest.is_empty() {
+            if let Some(after) = rest.strip_prefix('T') {
+                if clock || after.is_empty() {
+                    return None;
+                }
+                (clock, rest) = (true, after);
             }
-            (false, b'M') => interval.months = interval.months.checked_add(months(whole()?)?)?,
-            (false, b'W') => interval.days = interval.days.checked_add(months(whole()?.checked_mul(7)?)?)?,
-            (false, b'D') => interval.days = interval.days.checked_add(months(whole()?)?)?,
-            (true, b'H') => {
-                interval.micros = interval.micros.checked_add(whole()?.checked_mul(3_600_000_000)?)?
+            let end = rest.find(|c: char| c.is_ascii_alphabetic())?;
+            let (number, unit) = (&rest[..end], rest.as_bytes()[end]);
+            rest = &rest[end + 1..];
+            let bit = 1 << (u32::from(unit & 31) + if clock { 32 } else { 0 });
+            if number.starts_with('+') || seen & bit != 0 {
+                return None;
             }
-            (true, b'M') => {
-                interval.micros = interval.micros.checked_add(whole()?.checked_mul(60_000_000)?)?
+            seen |= bit;
+            let whole = || number.parse::<i64>().ok();
+            let months = |n: i64| i32::try_from(n).ok();
+            match (clock, unit) {
+                (false, b'Y') => {
+                    interval.months = interval.months.checked_add(months(whole()?.checked_mul(12)?)?)?
+                }
+                (false, b'M') => interval.months = interval.months.checked_add(months(whole()?)?)?,
+                (false, b'W') => {
+                    interval.days = interval.days.checked_add(months(whole()?.checked_mul(7)?)?)?
+                }
+                (false, b'D') => interval.days = interval.days.checked_add(months(whole()?)?)?,
+                (true, b'H') => {
+                    interval.micros = interval.micros.checked_add(whole()?.checked_mul(3_600_000_000)?)?
+                }
+                (true, b'M') => {
+                    interval.micros = interval.micros.checked_add(whole()?.checked_mul(60_000_000)?)?
+                }
+                (true, b'S') => interval.micros = interval.micros.checked_add(seconds(number)?)?,
+                _ => return None,
             }
-            (true, b'S') => interval.micros = interval.micros.checked_add(seconds(number)?)?,
-            _ => return None,
         }
+        Some(interval)
     }
-    Some(interval)
 }
 
 /// `-6.789` in microseconds.
@@ -78,7 +76,7 @@ mod tests {
 
     #[test]
     fn every_part_has_its_own_sign() {
-        let read = |t| parse(t).map(|i| (i.months, i.days, i.micros));
+        let read = |t| Interval::parse(t).map(|i| (i.months, i.days, i.micros));
         assert_eq!(read("P1Y2M-3DT4H5M6.789S"), Some((14, -3, 14_706_789_000)));
         assert_eq!(read("PT0S"), Some((0, 0, 0)));
         assert_eq!(read("PT-0.000001S"), Some((0, 0, -1)));
@@ -107,13 +105,13 @@ mod tests {
         #[test]
         fn what_the_model_prints_is_read_back(months: i32, days: i32, micros: i64) {
             let interval = Interval { months, days, micros };
-            prop_assert_eq!(parse(&interval.to_string()), Some(interval));
+            prop_assert_eq!(Interval::parse(&interval.to_string()), Some(interval));
         }
 
         #[test]
         fn random_text_never_panics(text in "\\PC*") {
-            let _ = parse(&text);
-            let _ = parse(&format!("P{text}"));
+            let _ = Interval::parse(&text);
+            let _ = Interval::parse(&format!("P{text}"));
         }
     }
 }

@@ -97,9 +97,6 @@ async fn load(context: &FlowContext) -> Result<Vec<(u64, u64)>> {
     crate::snapshot::run(context, &mut *session, &flow.tables, &[], None, Some(&mut counts)).await?;
     session.finish(engine, &targets).await.map_err(&at)?;
     drop(session);
-    let mut both = Vec::new();
-    for (map, here) in flow.tables.iter().zip(counts) {
-        both.push((here, crate::verify::count_at_target(context, map).await?));
-    }
-    Ok(both)
+    let there = crate::verify::count_at_target(context, &targets).await?;
+    Ok(counts.into_iter().zip(there).collect())
 }

@@ -158,8 +158,10 @@ fn select_tables(
                 .remedy("name one that is there, or make it; the user must be allowed to see it"),
         );
     }
-    let seen = !inspection.findings.iter().any(|f| f.severity == Severity::Error);
-    if rules.is_empty() && findings.is_empty() && opposite.is_empty() && seen {
+    // What could not be looked at at all is told already.
+    let unseen =
+        inspection.tables.is_empty() && inspection.findings.iter().any(|f| f.severity == Severity::Error);
+    if rules.is_empty() && findings.is_empty() && opposite.is_empty() && !unseen {
         let message = format!("no table of {source} is selected");
         findings.push(Finding::new(Severity::Error, "TL-PLAN-NOTHING", &job.name, message).remedy(
             "name tables that are there by `tables`, or make some; the user must be allowed to see them",

@@ -198,7 +198,9 @@ async fn compare_part(
 
 /// How many parts the keys are cut into: decided once, so that every key is in one of them.
 async fn parts(context: &FlowContext, map: &TableMap) -> Result<u64> {
-    let rows = count_at(&context.source, context.capture, &map.source, &context.flow.source).await?;
+    let table = std::slice::from_ref(&map.source);
+    let counts = count_at(&context.source, context.capture, table, &context.flow.source).await?;
+    let rows = counts.iter().sum::<u64>();
     let parts = rows.div_ceil(PART_ROWS).max(1);
     let (job, table) = (context.flow.job.clone(), map.source.name.to_string());
     context.observer.event(&Event::TablePlanned { job, table, rows: rows * parts });
@@ -257,22 +259,26 @@ async fn read_all(
     Ok(receive)
 }
 
-/// The rows that the target has now.
-pub async fn count_at_target(context: &FlowContext, map: &TableMap) -> Result<u64> {
+/// The rows that each of these tables of the target has now, in one view.
+pub async fn count_at_target(context: &FlowContext, tables: &[Arc<Table>]) -> Result<Vec<u64>> {
     let kind = *context.target.capabilities().captures.first().unwrap_or(&CaptureKind::Log);
-    count_at(&context.target, kind, &map.target, &context.flow.target).await
+    count_at(&context.target, kind, tables, &context.flow.target).await
 }
 
 async fn count_at(
     endpoint: &Arc<dyn Endpoint>,
     kind: CaptureKind,
-    table: &Arc<Table>,
+    tables: &[Arc<Table>],
     name: &str,
-) -> Result<u64> {
+) -> Result<Vec<u64>> {
     let at = SyncError::at(name);
     let mut source = endpoint.source(kind).await.map_err(&at)?;
-    let snapshot = source.snapshot(std::slice::from_ref(table), 1).await.map_err(&at)?;
-    snapshot.count(table).await.map_err(&at)
+    let snapshot = source.snapshot(tables, 1).await.map_err(&at)?;
+    let mut counts = Vec::with_capacity(tables.len());
+    for table in tables {
+        counts.push(snapshot.count(table).await.map_err(&at)?);
+    }
+    Ok(counts)
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
