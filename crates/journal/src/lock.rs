@@ -38,7 +38,14 @@ impl StateLock {
 /// A lock file. The lock is the system's (`flock`), not the file's existence: one that was left behind does not matter.
 #[derive(Debug)]
 pub(crate) struct FileLock {
-    _file: File,
+    file: File,
+}
+
+/// A process that is being started has copies of all open files for a moment, and with them the lock: so it is given back, not only closed.
+impl Drop for FileLock {
+    fn drop(&mut self) {
+        let _ = self.file.unlock();
+    }
 }
 
 impl FileLock {
@@ -59,7 +66,7 @@ impl FileLock {
             Err(TryLockError::Error(e)) => return Err(failed(e)),
         }
         file.set_len(0).and_then(|()| write!(file, "{}", std::process::id())).map_err(failed)?;
-        Ok(FileLock { _file: file })
+        Ok(FileLock { file })
     }
 }
 

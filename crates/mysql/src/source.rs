@@ -55,11 +55,15 @@ impl MySource {
         // The log is written a moment before the engine commits; without a lock only time tells that it did, and replicas may be waited for in between.
         let place = head(&mut self.session).await?;
         let begun = Instant::now();
+        let mut waited = false;
         loop {
             tokio::time::sleep(Duration::from_secs(1)).await;
-            if !self.waits_for_replicas().await? {
+            let waits = self.waits_for_replicas().await?;
+            // The engine commits a moment after the last replica has answered.
+            if !waits && !waited {
                 return Ok(place.position());
             }
+            waited = waits;
             if begun.elapsed() > UNSETTLED {
                 let message = format!(
                     "finding a place to begin at: commits have been waiting for replicas for {} s",

@@ -33,20 +33,27 @@ Dir::Cache "$WORLD"; Dir::Cache::archives "$WORLD/archives"; Acquire::Check-Vali
 APT::Sandbox::User ""; APT::Install-Recommends "false"; Debug::NoLocking "true";
 Acquire::IndexTargets::deb::DEP-11::DefaultEnabled "false"; Acquire::IndexTargets::deb::Contents-deb::DefaultEnabled "false";
 C
-if [ ! -e "$WORLD/updated" ]; then
-  : > "$WORLD/status"   # nothing counts as installed, so a closure is whole whatever this machine has
-  echo "deb [signed-by=$KEYRING] $MAIN $SUITE main" > "$WORLD/sources.list"
-  if [ $SUITE = bookworm ] && SECURITY=$(grep -m1 '/debian-security/*$' <<<"$SITES"); then
-    echo "deb [signed-by=$KEYRING] $SECURITY $SUITE-security main" >> "$WORLD/sources.list"
-  fi
-  APT_CONFIG="$WORLD/apt.conf" apt-get -qq update
-  touch "$WORLD/updated"
-fi
 export APT_CONFIG="$WORLD/apt.conf"
-
-WANTED=$(apt-get -s install $PACKAGES | awk '/^Inst /{print $2}' | grep -vE "$SKIP")
-rm -f "$WORLD"/archives/*.deb
-(cd "$WORLD/archives" && apt-get -qq download $WANTED)
+fetched() { # the index, where it was not read yet, and all packages by it
+  if [ ! -e "$WORLD/updated" ]; then
+    : > "$WORLD/status"   # nothing counts as installed, so a closure is whole whatever this machine has
+    echo "deb [signed-by=$KEYRING] $MAIN $SUITE main" > "$WORLD/sources.list"
+    if [ "$SUITE" = bookworm ] && SECURITY=$(grep -m1 '/debian-security/*$' <<<"$SITES"); then
+      echo "deb [signed-by=$KEYRING] $SECURITY $SUITE-security main" >> "$WORLD/sources.list"
+    fi
+    apt-get -qq update || return 1
+    touch "$WORLD/updated"
+  fi
+  WANTED=$(apt-get -s install $PACKAGES | awk '/^Inst /{print $2}' | grep -vE "$SKIP") || return 1
+  rm -f "$WORLD"/archives/*.deb
+  (cd "$WORLD/archives" && apt-get -qq download $WANTED)
+}
+# The archive may change between its index and its packages.
+for try in 1 2 3; do
+  if fetched; then break; fi
+  [ $try -lt 3 ] || { echo "fetch.sh: $PACKAGES cannot be had from $SUITE" >&2; exit 5; }
+  rm -f "$WORLD/updated"; sleep 5
+done
 for deb in "$WORLD"/archives/*.deb; do
   dpkg-deb --fsys-tarfile "$deb" | tar -x -C "$DEST" --no-same-owner --no-same-permissions --wildcards \
     --exclude='*/gconv' --exclude='*/perl*' --exclude='*/bitcode' --exclude='*/systemd' --exclude='*/locale' --exclude='*/doc' --exclude='*/man' \

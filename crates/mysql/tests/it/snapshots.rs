@@ -30,8 +30,10 @@ async fn drop_user(db: &Database, name: &str) {
 #[tokio::test(flavor = "multi_thread")]
 async fn without_the_right_to_hold_commits_back_nothing_is_lost_and_nothing_wrongly_held() {
     for kind in KINDS {
+        // Alone with its server: a lock waits for the statements of others.
+        let Some(private) = private_server(kind, Options::default()).await else { continue };
         for lock in [true, false] {
-            let Some(db) = database(kind, "rights").await else { continue };
+            let db = private.server.fresh_database("rights").await;
             db.execute("CREATE TABLE t (id int primary key); INSERT INTO t VALUES (1), (2)").await.unwrap();
             let name = &db.name;
             let monitor =

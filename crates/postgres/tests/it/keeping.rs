@@ -255,7 +255,9 @@ async fn a_target_that_is_gone_is_no_reason_to_try_for_ever() {
         apply(&mut *target, &table, &[(1, "a")]).await.unwrap();
         db.execute("DROP TABLE t").await.unwrap();
         let error = apply(&mut *target, &table, &[(1, "a")]).await.unwrap_err();
-        assert_eq!((error.kind, error.code), (ErrorKind::Precondition, "TL-PG-MISSING"), "{kind}");
+        // By the statement, or by a look at the catalogue when the last one was long ago.
+        assert_eq!(error.kind, ErrorKind::Precondition, "{kind}");
+        assert!(["TL-PG-MISSING", "TL-PG-NO-TABLE"].contains(&error.code), "{kind}: {error}");
         assert_eq!(table.name, TableName::new("t"));
     }
 }

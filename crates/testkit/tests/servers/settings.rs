@@ -65,6 +65,7 @@ async fn a_new_account_logs_in_without_tls() {
         let db = server.fresh_database("cold_cache").await;
         let user = format!("u{}", std::process::id());
         let make = format!("CREATE USER {user} IDENTIFIED BY 'secret'; GRANT ALL ON {}.* TO {user}", db.name);
+        db.execute(&format!("DROP USER IF EXISTS {user}")).await.unwrap();
         db.execute(&make).await.unwrap();
         let mut url = url::Url::parse(&db.url).unwrap();
         url.set_username(&user).unwrap();
