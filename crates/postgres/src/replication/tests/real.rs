@@ -189,7 +189,7 @@ async fn clogged(feed: &Feed) {
     let begun = Instant::now();
     while feed.waiting() < 4 << 20 {
         assert!(begun.elapsed() < PATIENCE, "{} bytes only", feed.waiting());
-        tokio::time::sleep(Duration::from_millis(1)).await;
+        tokio::time::sleep(std::time::Duration::from_millis(1)).await;
     }
 }
 
