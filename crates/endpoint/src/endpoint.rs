@@ -1,4 +1,4 @@
-use crate::{Ask, Coverage, Inspection, Result, Source, Target, Verdict};
+use crate::{Ask, Coverage, Inspection, Result, ServerIdentity, Source, Target, Verdict};
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use std::cmp::Ordering;
@@ -95,8 +95,14 @@ pub trait Endpoint: Send + Sync {
     async fn target(&self, job: &str) -> Result<Box<dyn Target>>;
 
     /// What would hold this source column here: in a table to be made (`existing` is `None`), or in a column that is there.
-    /// `from` is the source's engine name: the same engine may take the native type word for word. Pure.
-    fn column_verdict(&self, from: &str, column: &Column, existing: Option<&Column>) -> Verdict;
+    /// `from` is the source's engine name: the same engine may take the native type word for word; `at` is the server here, as inspected. Pure.
+    fn column_verdict(
+        &self,
+        from: &str,
+        at: &ServerIdentity,
+        column: &Column,
+        existing: Option<&Column>,
+    ) -> Verdict;
 
     /// Compares two positions of this endpoint's history. Pure. An error when either cannot be read or they are not comparable.
     fn compare(&self, a: &Position, b: &Position) -> Result<Ordering>;

@@ -6,7 +6,7 @@
 //! What carries information is not: text with and without trailing blanks, NULL and the empty string.
 
 use crate::canonical_json::canonical_json;
-use crate::{Date, DateTime, Decimal, Slot, Timestamp, UuidText, Value};
+use crate::{Date, DateTime, Decimal, Slot, Timestamp, UuidText, Value, day_and_clock};
 use std::io::Write;
 use xxhash_rust::xxh3::Xxh3Default;
 
@@ -38,8 +38,11 @@ pub fn canonical_value(value: &Value<'_>, out: &mut Vec<u8>) {
         }
         Value::Bytes(b) => framed(out, BYTES, |out| out.extend_from_slice(b)),
         Value::Bits(b) => framed(out, TEXT, |out| out.extend_from_slice(b.to_text().as_bytes())),
-        Value::Date(Date::Day(days)) => civil(out, i128::from(days) * 86_400_000_000),
-        Value::DateTime(DateTime::Micros(micros)) => civil(out, micros.into()),
+        Value::Date(Date::Day(days)) => civil(out, i64::from(days), 0),
+        Value::DateTime(DateTime::Micros(micros)) => {
+            let (days, clock) = day_and_clock(micros);
+            civil(out, days, clock);
+        }
         Value::Timestamp(Timestamp::Micros(micros)) => {
             out.push(INSTANT);
             out.extend_from_slice(&micros.to_be_bytes());
@@ -138,10 +141,10 @@ fn float(out: &mut Vec<u8>, x: f64, shortest: impl FnOnce(&mut Vec<u8>)) {
     }
 }
 
-/// PostgreSQL's last day is year 5,874,897: more microseconds than 64 bits count.
-fn civil(out: &mut Vec<u8>, micros: i128) {
+fn civil(out: &mut Vec<u8>, days: i64, clock: i64) {
     out.push(CIVIL);
-    out.extend_from_slice(&micros.to_be_bytes());
+    out.extend_from_slice(&days.to_be_bytes());
+    out.extend_from_slice(&clock.to_be_bytes());
 }
 
 #[cfg(test)]
@@ -169,7 +172,7 @@ mod tests {
             [Value::Float64(-0.0), dec("0")],
             [Value::Float64(1e20), dec("100000000000000000000")],
             [Value::Enum("a"), Value::Text("a")],
-            [Value::Date(Date::Day(1)), Value::DateTime(DateTime::Micros(86_400_000_000))],
+            [Value::Date(Date::Day(1)), Value::DateTime(DateTime::parse("1970-01-02").unwrap())],
         ] {
             assert_eq!(form(same[0]), form(same[1]), "{same:?}");
         }

@@ -20,6 +20,13 @@ pub(crate) fn canonical_json(text: &str, out: &mut Vec<u8>) {
     }
 }
 
+/// A name, spelled without its quotes, in the one way that this form has.
+pub(crate) fn canonical_name(spelled: &str) -> Vec<u8> {
+    let mut out = Vec::with_capacity(spelled.len() + 2);
+    canonical_json(&format!("\"{spelled}\""), &mut out);
+    out
+}
+
 /// Reads JSON; `None` for what is none.
 struct Scan<'a> {
     rest: &'a [u8],

@@ -5,6 +5,20 @@ use thiserror::Error;
 /// Microseconds of a day.
 const DAY: i64 = 86_400_000_000;
 
+/// Days from 1970-01-01 to 2000-01-01.
+const EPOCH_DAYS: i64 = 10_957;
+
+/// The day (since 1970-01-01) and the microseconds since its midnight, of a moment as [`DateTime::Micros`] and [`Timestamp::Micros`] count.
+pub fn day_and_clock(micros: i64) -> (i64, i64) {
+    (micros.div_euclid(DAY) + EPOCH_DAYS, micros.rem_euclid(DAY))
+}
+
+/// The moment of a day (since 1970-01-01) at this time of day; `None` where it is out of range.
+fn since_epoch(days: i32, clock: i64) -> Option<i64> {
+    // In 128 bits: the sum may fit where the product does not.
+    i64::try_from(i128::from(i64::from(days) - EPOCH_DAYS) * i128::from(DAY) + i128::from(clock)).ok()
+}
+
 /// A text that is not the date or time it was read as.
 #[derive(Debug, Error, Clone, PartialEq, Eq)]
 #[error("'{text}' is not a {what}")]
@@ -58,7 +72,7 @@ pub enum DateTime {
         /// Microseconds since midnight.
         micros: i64,
     },
-    /// Microseconds since 1970-01-01 00:00:00 on the same clock.
+    /// Microseconds since 2000-01-01 00:00:00 on the same clock, as PostgreSQL counts: so its last year fits.
     Micros(i64),
     /// After all.
     Infinity,
@@ -71,7 +85,7 @@ pub enum Timestamp {
     NegInfinity,
     /// MySQL's `0000-00-00 00:00:00` in a `TIMESTAMP`.
     Zero,
-    /// Microseconds since 1970-01-01 00:00:00 UTC.
+    /// Microseconds since 2000-01-01 00:00:00 UTC.
     Micros(i64),
     /// After all.
     Infinity,
@@ -138,7 +152,7 @@ impl DateTime {
     /// Of a civil date and a time of day in microseconds; `None` where neither a day nor a partial date.
     pub fn from_civil(year: i64, month: u32, day: u32, micros: i64) -> Option<DateTime> {
         Some(match Date::from_civil(year, month, day)? {
-            Date::Day(days) => DateTime::Micros(i64::from(days).checked_mul(DAY)?.checked_add(micros)?),
+            Date::Day(days) => DateTime::Micros(since_epoch(days, micros)?),
             Date::Partial { year, month, day } => DateTime::Partial { year, month, day, micros },
             _ => return None,
         })
@@ -161,6 +175,11 @@ impl DateTime {
 }
 
 impl Timestamp {
+    /// Of seconds since 1970-01-01 00:00:00 UTC, and microseconds within the last one.
+    pub fn from_unix(seconds: u32, micros: u32) -> Timestamp {
+        Timestamp::Micros((i64::from(seconds) - EPOCH_DAYS * 86_400) * 1_000_000 + i64::from(micros))
+    }
+
     /// Reads a date and time with its offset from UTC (`Z`, `+02`, `+05:30`); without an offset it is taken as UTC.
     pub fn parse(text: &str) -> Result<Timestamp, TemporalError> {
         let error = || TemporalError { text: text.to_owned(), what: "timestamp" };
@@ -303,10 +322,11 @@ fn write_clock(f: &mut fmt::Formatter<'_>, micros: u64) -> fmt::Result {
 }
 
 fn write_micros(f: &mut fmt::Formatter<'_>, micros: i64) -> fmt::Result {
-    let (y, m, d) = civil_from_days(micros.div_euclid(DAY));
+    let (days, clock) = day_and_clock(micros);
+    let (y, m, d) = civil_from_days(days);
     write_date(f, y, m, d)?;
     f.write_str(" ")?;
-    write_clock(f, micros.rem_euclid(DAY) as u64)
+    write_clock(f, clock as u64)
 }
 
 /// ISO 8601 with years below zero for BC; no trailing zeros in a fraction; read back by `parse`.
@@ -421,8 +441,13 @@ mod tests {
         {
             assert_eq!(Time::parse(text).unwrap().to_string(), text);
         }
-        for text in ["1969-12-31 23:59:59.999999", "0000-00-00 00:00:00", "-4712-01-01 00:00:00", "-infinity"]
-        {
+        for text in [
+            "1969-12-31 23:59:59.999999",
+            "0000-00-00 00:00:00",
+            "-4712-01-01 00:00:00",
+            "294276-12-31 23:59:59.999999",
+            "-infinity",
+        ] {
             assert_eq!(DateTime::parse(text).unwrap().to_string(), text);
         }
         assert_eq!(

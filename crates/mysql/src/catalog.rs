@@ -87,6 +87,13 @@ pub(crate) async fn describe(session: &mut Session, database: &str, which: Which
         .await?;
     let json = json_checks(session, &filter("constraint_schema", "table_name")).await?;
     let mut columns = columns(session, &filter("table_schema", "table_name"), &json).await?;
+    for (_, stored) in columns.values_mut().flatten() {
+        if let Codec::Text { charset, .. } | Codec::UuidText(charset) | Codec::JsonText(charset) =
+            &mut stored.codec
+        {
+            charset.complete(session).await?;
+        }
+    }
     let mut indexes = indexes(session, &filter("table_schema", "table_name")).await?;
     let mut keys = foreign_keys(session, &filter("k.table_schema", "k.table_name"), database).await?;
     let ours = |name: &str| name == CHECKPOINT_TABLE || name.starts_with("tidelock_");

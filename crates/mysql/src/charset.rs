@@ -2,7 +2,11 @@
 //!
 //! What is not listed is refused by name and never guessed.
 
+use crate::Result as Answered;
 use crate::codec::Fault;
+use crate::connect::Session;
+use std::collections::HashMap;
+use std::sync::Arc;
 
 /// A character set whose octets we can read exactly.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,8 +21,68 @@ pub(crate) enum Charset {
     Utf16le,
     /// `utf32`: big-endian.
     Utf32,
-    /// Any other.
+    /// Any other whose characters have one octet or two, by the server's own table.
+    Table(Arc<Table>),
+    /// Not asked for yet, or of longer characters.
     Unsupported(String),
+}
+
+/// What a server makes of each character of a set.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Table {
+    single: [Option<char>; 256],
+    /// By both octets of those whose first is 0x80 or above.
+    double: HashMap<[u8; 2], char>,
+}
+
+impl Table {
+    /// Asks for the characters of the set `name`, which the server must know.
+    pub async fn load(session: &mut Session, name: &str) -> Answered<Table> {
+        let doing = format!("reading the characters of {name}");
+        let of = |octets: &str| format!("HEX(CONVERT(CONVERT({octets} USING {name}) USING utf8mb4))");
+        let numbers = "WITH RECURSIVE n AS (SELECT 0 AS i UNION ALL SELECT i + 1 FROM n WHERE i < 255)";
+        let mut table = Table { single: [None; 256], double: HashMap::new() };
+        for row in session.query(&doing, format!("{numbers} SELECT i, {} FROM n", of("CHAR(i)"))).await? {
+            let octet = row.number(0)? as u8;
+            table.single[usize::from(octet)] = character(&row.string(1), octet == b'?');
+        }
+        let both = "SELECT a.i, b.i, {} FROM n a, n b WHERE a.i >= 128 AND b.i >= 48";
+        for row in
+            session.query(&doing, format!("{numbers} {}", both.replace("{}", &of("CHAR(a.i, b.i)")))).await?
+        {
+            let octets = [row.number(0)? as u8, row.number(1)? as u8];
+            if table.single[usize::from(octets[0])].is_none()
+                && let Some(c) = character(&row.string(2), false)
+            {
+                table.double.insert(octets, c);
+            }
+        }
+        Ok(table)
+    }
+
+    fn decode(&self, mut bytes: &[u8], out: &mut String) -> Option<()> {
+        while let Some((first, rest)) = bytes.split_first() {
+            if let Some(c) = self.single[usize::from(*first)] {
+                out.push(c);
+                bytes = rest;
+                continue;
+            }
+            let (both, rest) = bytes.split_first_chunk::<2>()?;
+            out.push(*self.double.get(both)?);
+            bytes = rest;
+        }
+        Some(())
+    }
+}
+
+/// The one character that these hexadecimal digits are in UTF-8. A server gives a question mark, or nothing, for what is none.
+fn character(hex: &str, question: bool) -> Option<char> {
+    let octets: Option<Vec<u8>> =
+        hex.as_bytes().chunks(2).map(|d| u8::from_str_radix(std::str::from_utf8(d).ok()?, 16).ok()).collect();
+    let text = String::from_utf8(octets?).ok()?;
+    let mut characters = text.chars();
+    let only = characters.next().filter(|_| characters.next().is_none())?;
+    (only != '?' || question).then_some(only)
 }
 
 /// 0x80–0x9F of Windows-1252 as MySQL has it.
@@ -40,6 +104,29 @@ impl Charset {
             "utf32" => Charset::Utf32,
             other => Charset::Unsupported(other.to_owned()),
         }
+    }
+
+    /// Whether characters may be longer than two octets, so that no table is made of them.
+    fn is_long(name: &str) -> bool {
+        matches!(name, "ujis" | "eucjpms" | "gb18030")
+    }
+
+    /// Puts the server's table in the place of what we do not know by heart.
+    pub async fn complete(&mut self, session: &mut Session) -> Answered<()> {
+        let Charset::Unsupported(name) = self else { return Ok(()) };
+        if Charset::is_long(name) {
+            return Ok(());
+        }
+        let table = match session.charsets.get(name.as_str()) {
+            Some(table) => table.clone(),
+            None => {
+                let table = Arc::new(Table::load(session, name).await?);
+                session.charsets.insert(name.clone(), table.clone());
+                table
+            }
+        };
+        *self = Charset::Table(table);
+        Ok(())
     }
 
     /// What a client may speak, by the number of a collation; all that are not told here are taken for UTF-8, which is right or found out.
@@ -74,6 +161,11 @@ impl Charset {
                     let c = char::from_u32(u32::from_be_bytes(*four));
                     scratch.push(c.ok_or(Fault::new("text is not UTF-32"))?);
                 }
+            }
+            Charset::Table(table) => {
+                table
+                    .decode(bytes, scratch)
+                    .ok_or(Fault::new("text is not in its column's character set"))?;
             }
             Charset::Unsupported(name) => {
                 return Err(Fault(format!("the character set {name} is not supported").into()));

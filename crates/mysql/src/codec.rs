@@ -35,8 +35,12 @@ pub(crate) enum Codec {
         precision: u16,
         scale: u16,
     },
-    Float32,
-    Float64,
+    Float {
+        /// 64 bits wide, else 32.
+        double: bool,
+        /// Zero keeps its sign.
+        signed_zero: bool,
+    },
     Text {
         charset: Charset,
         fixed: bool,
@@ -71,6 +75,10 @@ pub(crate) enum Codec {
     Geometry,
     /// MariaDB's `uuid`.
     Uuid,
+    /// MariaDB's `inet4` and `inet6`, by their octets: the server's text.
+    Inet(usize),
+    /// MySQL's `vector`: its floats, little-endian.
+    Vector,
     /// Its text as the server prints it; the log cannot be read.
     Native(String),
 }
@@ -185,7 +193,7 @@ impl Codec {
                 let text = std::str::from_utf8(bytes).ok().map(without_zerofill).and_then(Decimal::parse);
                 out.value(&Value::Decimal(text.ok_or(Fault::new("a decimal cannot be read"))?));
             }
-            (Codec::Bytes { .. }, Sent::Bytes(bytes)) => self.octets(bytes, scratch, out),
+            (Codec::Bytes { .. } | Codec::Vector, Sent::Bytes(bytes)) => self.octets(bytes, scratch, out),
             (Codec::Bits(_), Sent::Bytes(bytes)) => self.bits(bytes, out)?,
             (Codec::Geometry, Sent::Bytes(bytes)) => self.geometry(bytes, out)?,
             (
@@ -196,6 +204,7 @@ impl Codec {
                 | Codec::Enum(_)
                 | Codec::Set(_)
                 | Codec::Uuid
+                | Codec::Inet(_)
                 | Codec::Native(_),
                 Sent::Bytes(bytes),
             ) => self.text(bytes, false, scratch, out)?,
@@ -203,8 +212,8 @@ impl Codec {
             (Codec::Int { .. } | Codec::Bool | Codec::Year, Sent::UInt(u)) => {
                 self.int(i128::from(*u), out)?
             }
-            (Codec::Float32, Sent::Float(x)) => out.value(&Value::Float32(*x)),
-            (Codec::Float64, Sent::Double(x)) => out.value(&Value::Float64(*x)),
+            (Codec::Float { .. }, Sent::Float(x)) => out.value(&Value::Float32(*x)),
+            (Codec::Float { .. }, Sent::Double(x)) => out.value(&Value::Float64(*x)),
             (
                 Codec::Date | Codec::DateTime { .. } | Codec::Instant { .. } | Codec::Timestamp { .. },
                 Sent::Date(year, month, day, h, m, s, micros),

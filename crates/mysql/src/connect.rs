@@ -1,11 +1,13 @@
 //! Connections: TLS as asked, the session pinned so that every value is rendered the same everywhere, and small helpers for queries.
 
 use crate::Result;
+use crate::charset::Table;
 use crate::config::Config;
 use crate::error::{from_driver, protocol};
 use crate::server::Server;
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Error, FromValueError, Row, Value, from_value_opt};
+use std::collections::HashMap;
 use std::sync::Arc;
 use tidelock_endpoint::{ErrorKind, TlsMode};
 
@@ -28,6 +30,8 @@ pub(crate) enum Purpose {
 pub(crate) struct Session {
     pub conn: Conn,
     pub server: Arc<Server>,
+    /// Those that were asked for, by name.
+    pub charsets: HashMap<String, Arc<Table>>,
 }
 
 /// What MySQL sources may hold can be written with it, and nothing is changed silently: zero, partial and impossible dates are taken as they
@@ -52,7 +56,7 @@ impl Session {
         );
         let mut conn = dial(config).await.map_err(|e| from_driver(&doing, e))?;
         let server = Arc::new(Server::ask(&mut conn, &config.database).await?);
-        let mut session = Session { conn, server };
+        let mut session = Session { conn, server, charsets: HashMap::new() };
         let sql = session.settings(purpose);
         session.run("setting up the session", sql).await?;
         if purpose == Purpose::Write {

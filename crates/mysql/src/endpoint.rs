@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use std::cmp::Ordering;
 use tidelock_endpoint::{
     Ask, Capabilities, CaptureKind, Cleanup, Coverage, Endpoint, EndpointError, ErrorKind, Inspection,
-    Source, Target, Verdict,
+    ServerIdentity, Source, Target, Verdict,
 };
 use tidelock_model::{Column, Position};
 
@@ -48,8 +48,14 @@ impl Endpoint for MyEndpoint {
         Ok(Box::new(MyTarget::open(&self.config, job).await?))
     }
 
-    fn column_verdict(&self, from: &str, column: &Column, existing: Option<&Column>) -> Verdict {
-        crate::verdict::verdict(from, column, existing)
+    fn column_verdict(
+        &self,
+        from: &str,
+        at: &ServerIdentity,
+        column: &Column,
+        existing: Option<&Column>,
+    ) -> Verdict {
+        crate::verdict::verdict(from, crate::server::Flavor::of(at), column, existing)
     }
 
     fn compare(&self, a: &Position, b: &Position) -> Result<Ordering> {

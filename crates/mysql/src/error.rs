@@ -130,7 +130,7 @@ fn server_kind(error: &ServerError) -> Judged {
             (ErrorKind::Target, "TL-MY-TARGET", None)
         }
         1049 => (ErrorKind::Precondition, "TL-MY-NO-DATABASE", Some("create the database first")),
-        1235 | 1289 | 1305 => (ErrorKind::Unsupported, "TL-MY-UNSUPPORTED", None),
+        1235 | 1289 | 1305 | 4161 => (ErrorKind::Unsupported, "TL-MY-UNSUPPORTED", None),
         _ => match error.state.get(..2) {
             Some("08") => (ErrorKind::Unavailable, "TL-MY-UNAVAILABLE", None),
             Some("22" | "23") => (ErrorKind::Row, "TL-MY-ROW", None),

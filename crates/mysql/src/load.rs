@@ -18,7 +18,7 @@ use futures_util::{StreamExt, stream};
 use mysql_async::prelude::Queryable;
 use std::sync::Arc;
 use tidelock_endpoint::{Checkpoint, Delta, EndpointError, ErrorKind, Loader, WriteMode};
-use tidelock_model::{Image, Rows, Slot, Table};
+use tidelock_model::{ColumnDefault, Image, Rows, Slot, Table};
 
 /// Loads one chunk at a time.
 pub(crate) struct MyLoader {
@@ -149,7 +149,12 @@ fn load_statement(reading: &Reading, mode: WriteMode) -> String {
             continue;
         }
         let name = quoted(&column_name(reading, i));
-        match field_expression(&reading.layout.columns[*place].codec, &format!("@v{i}")) {
+        let counted = reading.layout.table.columns[*place].default == Some(ColumnDefault::AutoIncrement);
+        let variable = format!("@v{i}");
+        match field_expression(&reading.layout.columns[*place].codec, &variable)
+            .or(counted.then_some(variable))
+        {
+            // Where anything is set by an expression, MariaDB takes a 0 that is read into an AUTO_INCREMENT column for the next number, whatever its mode.
             Some(expression) => {
                 names.push(format!("@v{i}"));
                 set.push(format!("{name}={expression}"));

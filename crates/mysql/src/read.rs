@@ -40,7 +40,7 @@ impl Reading {
         let column = |i: &usize| {
             let name = quoted(&layout.table.columns[*i].name);
             match layout.columns[*i].codec {
-                Codec::Native(_) => format!("CAST({name} AS CHAR)"),
+                Codec::Native(_) | Codec::Inet(_) => format!("CAST({name} AS CHAR)"),
                 _ => name,
             }
         };

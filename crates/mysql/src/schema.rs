@@ -32,7 +32,7 @@ pub(crate) fn create_table(from: &str, table: &Table, server: &Server, database:
     let mut faults = Vec::new();
     let mut columns: Vec<(usize, Made)> = Vec::new();
     for (i, column) in table.columns.iter().enumerate() {
-        match made(from, column, indexed(&i), Some(flavor)) {
+        match made(from, column, indexed(&i), flavor) {
             Ok(made) => columns.push((i, made)),
             Err(reason) => faults.push(format!("{}: {reason}", column.name)),
         }

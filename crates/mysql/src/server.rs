@@ -14,6 +14,16 @@ pub(crate) enum Flavor {
     MariaDb,
 }
 
+impl Flavor {
+    /// Of a server that was inspected.
+    pub fn of(server: &ServerIdentity) -> Flavor {
+        if server.product == MARIADB { Flavor::MariaDb } else { Flavor::MySql }
+    }
+}
+
+/// What `ServerIdentity` calls it.
+const MARIADB: &str = "MariaDB";
+
 /// The server at the other end of a connection.
 ///
 /// Its identity: at MySQL the server's UUID. MariaDB has nothing that stays the same for a set of data (`server_uid` is made of a network card's
@@ -50,7 +60,7 @@ impl Server {
             Flavor::MySql => format!("{own}/{database}"),
             Flavor::MariaDb => format!("server {} domain {own}/{database}", row.number(6)?),
         };
-        let product = if mariadb { "MariaDB" } else { "MySQL" }.to_owned();
+        let product = if mariadb { MARIADB } else { "MySQL" }.to_owned();
         Ok(Server {
             flavor,
             version,

@@ -60,8 +60,8 @@ pub(crate) fn read(native: &Native) -> (Type, Codec) {
                 Codec::Decimal { precision, scale },
             )
         }
-        "float" => (Type::Float32, Codec::Float32),
-        "double" => (Type::Float64, Codec::Float64),
+        "float" => (Type::Float32, Codec::Float { double: false, signed_zero: !native.mariadb }),
+        "double" => (Type::Float64, Codec::Float { double: true, signed_zero: !native.mariadb }),
         "char" if native.comment == MADE_FOR_UUID && length == Some(36) => {
             (Type::Uuid, Codec::UuidText(charset()))
         }
@@ -104,13 +104,19 @@ pub(crate) fn read(native: &Native) -> (Type, Codec) {
         "geometry" | "point" | "linestring" | "polygon" | "multipoint" | "multilinestring"
         | "multipolygon" | "geomcollection" | "geometrycollection" => (Type::Geometry, Codec::Geometry),
         "uuid" if native.uuid => (Type::Uuid, Codec::Uuid),
+        "inet4" => (native_type(native), Codec::Inet(4)),
+        "inet6" => (native_type(native), Codec::Inet(16)),
+        "vector" if !native.mariadb => (native_type(native), Codec::Vector),
         _ => unknown(native),
     }
 }
 
 fn unknown(native: &Native) -> (Type, Codec) {
-    let name = native.column_type.clone();
-    (Type::Native { engine: crate::ENGINE.to_owned(), name: name.clone() }, Codec::Native(name))
+    (native_type(native), Codec::Native(native.column_type.clone()))
+}
+
+fn native_type(native: &Native) -> Type {
+    Type::Native { engine: crate::ENGINE.to_owned(), name: native.column_type.clone() }
 }
 
 /// The labels of `enum('a','it''s')`. Both products write backslash, line breaks and NUL with a backslash, whatever the session's mode.
@@ -164,7 +170,7 @@ mod tests {
     #[test]
     fn what_we_do_not_know_is_native() {
         assert!(
-            matches!(read(&native("vector", "vector(3)")).0, Type::Native { name, .. } if name == "vector(3)")
+            matches!(read(&native("xmltype", "xmltype")).0, Type::Native { name, .. } if name == "xmltype")
         );
         assert!(matches!(read(&native("text", "text /*M!100301 COMPRESSED*/")).0, Type::Native { .. }));
     }

@@ -25,15 +25,10 @@ const LONGEST_INDEXED: u32 = 768;
 const INDEXED: u32 = 255;
 
 /// What holds the source column in a new table. `indexed`: a key or an index has it, so it needs a length.
-pub(crate) fn made(
-    from: &str,
-    column: &Column,
-    indexed: bool,
-    flavor: Option<Flavor>,
-) -> Result<Made, String> {
+pub(crate) fn made(from: &str, column: &Column, indexed: bool, flavor: Flavor) -> Result<Made, String> {
     let exact = |native: String| Made { native, comment: None, lossy: None, text: false };
     if from == crate::ENGINE {
-        return Ok(same_engine(column, flavor));
+        return same_engine(column, flavor);
     }
     Ok(match &column.data_type {
         Type::Bool => Made { comment: Some(MADE_FOR_BOOL), ..exact("tinyint(1)".into()) },
@@ -47,10 +42,9 @@ pub(crate) fn made(
             };
             exact(format!("{name}{}", if *unsigned { " unsigned" } else { "" }))
         }
-        Type::Decimal { precision: Some(p), scale }
-            if *p <= 65 && (0..=30).contains(scale) && *scale as u16 <= *p =>
-        {
-            exact(format!("decimal({p},{scale})"))
+        // PostgreSQL's scale may be more than its precision: zeros behind the point.
+        Type::Decimal { precision: Some(p), scale } if *p <= 65 && (0..=30).contains(scale) => {
+            exact(format!("decimal({},{scale})", (*p).max(*scale as u16)))
         }
         Type::Decimal { precision: Some(p), scale }
             if *scale < 0 && i32::from(*p) - i32::from(*scale) <= 65 =>
@@ -143,8 +137,17 @@ fn list(labels: &[String]) -> String {
 }
 
 /// Word for word, but for what the two products do not share: collations, MariaDB's `uuid`.
-fn same_engine(column: &Column, flavor: Option<Flavor>) -> Made {
+fn same_engine(column: &Column, flavor: Flavor) -> Result<Made, String> {
     let native = &column.native;
+    let kind = native.split(['(', ' ']).next().unwrap_or_default();
+    let foreign = match flavor {
+        Flavor::MySql => matches!(kind, "inet4" | "inet6" | "xmltype"),
+        Flavor::MariaDb => kind == "vector",
+    };
+    if foreign {
+        let product = if flavor == Flavor::MySql { "MySQL" } else { "MariaDB" };
+        return Err(format!("{native} has no counterpart in {product}"));
+    }
     let comment = match column.data_type {
         Type::Bool if native.starts_with("tinyint") => Some(MADE_FOR_BOOL),
         Type::Uuid if native.starts_with("char") => Some(MADE_FOR_UUID),
@@ -152,15 +155,18 @@ fn same_engine(column: &Column, flavor: Option<Flavor>) -> Made {
         _ => None,
     };
     let exact = Made { native: native.clone(), comment, lossy: None, text: false };
-    match flavor {
-        Some(Flavor::MySql) if native == "uuid" => Made {
+    Ok(match flavor {
+        Flavor::MySql if native == "uuid" => Made {
             native: "char(36) CHARACTER SET ascii COLLATE ascii_bin".into(),
             comment: Some(MADE_FOR_UUID),
             ..exact
         },
-        Some(flavor) => Made { native: near_collation(native, flavor), ..exact },
-        None => exact,
-    }
+        // MySQL's own short name.
+        Flavor::MariaDb if native == "geomcollection" => {
+            Made { native: "geometrycollection".into(), ..exact }
+        }
+        flavor => Made { native: near_collation(native, flavor), ..exact },
+    })
 }
 
 /// MySQL's `…0900…` and MariaDB's `…uca1400…` and `…nopad…` collations in the other product's nearest.
@@ -194,9 +200,9 @@ fn near_collation(native: &str, flavor: Flavor) -> String {
 }
 
 /// What becomes of the column's values: in a new table, or in the column that is there.
-pub(crate) fn verdict(from: &str, column: &Column, existing: Option<&Column>) -> Verdict {
+pub(crate) fn verdict(from: &str, flavor: Flavor, column: &Column, existing: Option<&Column>) -> Verdict {
     let Some(existing) = existing else {
-        return match made(from, column, false, None) {
+        return match made(from, column, false, flavor) {
             Err(reason) => Verdict::Refused { reason },
             Ok(Made { native, lossy: Some(reason), .. }) => Verdict::Lossy { native, reason },
             Ok(Made { native, .. }) => Verdict::Exact { native },
@@ -306,7 +312,7 @@ mod tests {
     use super::*;
 
     fn native(data_type: Type, indexed: bool) -> String {
-        made("postgres", &Column::new("c", data_type, "x"), indexed, None).unwrap().native
+        made("postgres", &Column::new("c", data_type, "x"), indexed, Flavor::MySql).unwrap().native
     }
 
     #[test]
@@ -317,13 +323,15 @@ mod tests {
         assert_eq!(native(Type::text(), true), "varchar(255)");
         assert_eq!(native(Type::Timestamp { fraction: 6 }, false), "datetime(6)");
         assert_eq!(native(Type::Decimal { precision: Some(10), scale: 2 }, false), "decimal(10,2)");
-        assert!(made("postgres", &Column::new("c", Type::Interval, "interval"), false, None).is_err());
+        assert!(
+            made("postgres", &Column::new("c", Type::Interval, "interval"), false, Flavor::MySql).is_err()
+        );
     }
 
     #[test]
     fn what_the_other_product_does_not_have_gets_its_nearest() {
         let column = |native: &str| Column::new("c", Type::text(), native);
-        let made = |c: &Column, f| same_engine(c, Some(f)).native;
+        let made = |c: &Column, f| same_engine(c, f).unwrap().native;
         assert_eq!(
             made(&column("varchar(9) CHARACTER SET utf8mb4 COLLATE utf8mb4_0900_ai_ci"), Flavor::MariaDb),
             "varchar(9) CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_520_ci"
@@ -340,14 +348,14 @@ mod tests {
         let existing = |t: Type, n: &str| Column::new("c", t, n);
         let source = Column::new("c", Type::Timestamp { fraction: 6 }, "timestamptz");
         let ts = existing(Type::Timestamp { fraction: 6 }, "timestamp(6)");
-        assert!(matches!(verdict("postgres", &source, Some(&ts)), Verdict::Lossy { .. }));
+        assert!(matches!(verdict("postgres", Flavor::MySql, &source, Some(&ts)), Verdict::Lossy { .. }));
         let int = Column::new("c", Type::int(32), "integer");
         assert!(matches!(
-            verdict("postgres", &int, Some(&existing(Type::int(64), "bigint"))),
+            verdict("postgres", Flavor::MySql, &int, Some(&existing(Type::int(64), "bigint"))),
             Verdict::Exact { .. }
         ));
         assert!(matches!(
-            verdict("postgres", &int, Some(&existing(Type::text(), "text"))),
+            verdict("postgres", Flavor::MySql, &int, Some(&existing(Type::text(), "text"))),
             Verdict::Refused { .. }
         ));
     }
@@ -357,14 +365,21 @@ mod tests {
         let double = Column::new("c", Type::Float64, "double precision");
         for native in ["double(10,2)", "double(10,2) unsigned", "float(7,4)"] {
             let there = Column::new("c", Type::Float64, native);
-            let Verdict::Refused { reason } = verdict("postgres", &double, Some(&there)) else {
+            let Verdict::Refused { reason } = verdict("postgres", Flavor::MySql, &double, Some(&there))
+            else {
                 panic!("{native}")
             };
             assert!(reason.contains(native), "{reason}");
-            assert!(matches!(verdict("mysql", &there, Some(&there)), Verdict::Exact { .. }), "{native}");
-            assert!(matches!(verdict("postgres", &there, Some(&there)), Verdict::Refused { .. }), "{native}");
+            assert!(
+                matches!(verdict("mysql", Flavor::MySql, &there, Some(&there)), Verdict::Exact { .. }),
+                "{native}"
+            );
+            assert!(
+                matches!(verdict("postgres", Flavor::MySql, &there, Some(&there)), Verdict::Refused { .. }),
+                "{native}"
+            );
         }
         let plain = Column::new("c", Type::Float64, "double");
-        assert!(matches!(verdict("postgres", &double, Some(&plain)), Verdict::Exact { .. }));
+        assert!(matches!(verdict("postgres", Flavor::MySql, &double, Some(&plain)), Verdict::Exact { .. }));
     }
 }

@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use std::cmp::Ordering;
 use tidelock_endpoint::{
     Ask, Capabilities, CaptureKind, Cleanup, Coverage, Endpoint, EndpointError, ErrorKind, Inspection,
-    Source, Target, Verdict,
+    ServerIdentity, Source, Target, Verdict,
 };
 use tidelock_model::{Column, Position};
 
@@ -50,7 +50,13 @@ impl Endpoint for PgEndpoint {
         Ok(Box::new(PgTarget::open(&self.config, job).await?))
     }
 
-    fn column_verdict(&self, from: &str, column: &Column, existing: Option<&Column>) -> Verdict {
+    fn column_verdict(
+        &self,
+        from: &str,
+        _: &ServerIdentity,
+        column: &Column,
+        existing: Option<&Column>,
+    ) -> Verdict {
         crate::verdict::verdict(from, column, existing)
     }
 

@@ -80,9 +80,11 @@ impl Bound {
     }
 
     fn decimal<'a>(&self, d: Decimal<'a>, scratch: &'a mut String) -> Result<ValueRef<'a>, String> {
+        if !d.is_finite() && self.affinity != Affinity::Real && self.affinity != Affinity::Integer {
+            return Ok(ValueRef::Text(d.as_str().as_bytes()));
+        }
         if let Type::Decimal { precision: Some(p), scale } = self.column.data_type
             && !d.fits(p, scale)
-            && (d.is_finite() || self.affinity != Affinity::Text)
         {
             return Err(format!("{d:?} does not fit into {}", self.column.native));
         }
@@ -113,6 +115,9 @@ impl Bound {
     fn float<'a>(&self, x: f64, narrow: bool, scratch: &'a mut String) -> Result<ValueRef<'a>, String> {
         if x.is_nan() {
             return Err("SQLite has no NaN; it would become NULL".into());
+        }
+        if x == 0.0 && x.is_sign_negative() && !matches!(self.affinity, Affinity::Blob | Affinity::Text) {
+            return Err(format!("{} keeps no sign of zero", self.column.native));
         }
         match self.column.data_type {
             Type::Float32 | Type::Float64 | Type::Any => {}

@@ -46,8 +46,8 @@ use std::cmp::Ordering;
 use std::path::PathBuf;
 use std::sync::Arc;
 use tidelock_endpoint::{
-    Ask, Capabilities, CaptureKind, Cleanup, Coverage, Endpoint, EndpointConfig, Inspection, Result, Source,
-    Target, Verdict,
+    Ask, Capabilities, CaptureKind, Cleanup, Coverage, Endpoint, EndpointConfig, Inspection, Result,
+    ServerIdentity, Source, Target, Verdict,
 };
 use tidelock_model::{Column, Position};
 
@@ -88,7 +88,13 @@ impl Endpoint for File {
         Ok(Box::new(target::FileTarget::open(&self.path, job).await?))
     }
 
-    fn column_verdict(&self, from: &str, column: &Column, existing: Option<&Column>) -> Verdict {
+    fn column_verdict(
+        &self,
+        from: &str,
+        _: &ServerIdentity,
+        column: &Column,
+        existing: Option<&Column>,
+    ) -> Verdict {
         verdict::column_verdict(from, column, existing)
     }
 

@@ -127,7 +127,8 @@ fn column_text(from: &str, table: &Table, column: &Column, rowid: bool) -> Resul
         return Ok(format!("{} INTEGER", ident(&column.name)));
     }
     let native = if from == "sqlite" {
-        column.native.clone()
+        // Our tables are not STRICT: there ANY would turn texts into numbers, and no type at all leaves everything as it is.
+        Some(column.native.clone()).filter(|n| !n.eq_ignore_ascii_case("ANY")).unwrap_or_default()
     } else {
         declared(column).map_err(|reason| {
             let message =

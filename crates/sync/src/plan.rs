@@ -271,7 +271,8 @@ fn verdict(
     findings: &mut Vec<Finding>,
 ) {
     let name = format!("{subject}.{}", column.name);
-    match target.endpoint.column_verdict(source.endpoint.capabilities().engine, column, existing) {
+    let from = source.endpoint.capabilities().engine;
+    match target.endpoint.column_verdict(from, &target.inspection.server, column, existing) {
         Verdict::Exact { .. } => {}
         Verdict::Lossy { native, reason } => {
             let message =

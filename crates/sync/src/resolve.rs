@@ -11,7 +11,7 @@
 //! Invariant: `resolve` looks only at the two rows and the policy, so that both ends pick the same winner without talking to each other.
 
 use std::cmp::Ordering;
-use tidelock_model::{Date, DateTime, Decimal, Timestamp, Value, canonical_value};
+use tidelock_model::{Date, DateTime, Decimal, Timestamp, Value, canonical_value, day_and_clock};
 
 /// What the source did.
 #[derive(Clone, Copy, Debug)]
@@ -114,7 +114,7 @@ pub fn resolve(incoming: &Incoming<'_>, current: Option<Value<'_>>, source_first
 /// A total order of versions: NULL first; numbers by value; dates and times by time (a civil time against an instant as if in UTC); all else by its
 /// canonical bytes, which is at least the same at both ends.
 pub fn compare(a: &Value<'_>, b: &Value<'_>) -> Ordering {
-    if let (Some(x), Some(y)) = (micros(a), micros(b)) {
+    if let (Some(x), Some(y)) = (moment(a), moment(b)) {
         return x.cmp(&y);
     }
     if let (Some(x), Some(y)) = (number(a), number(b))
@@ -131,11 +131,12 @@ pub fn compare(a: &Value<'_>, b: &Value<'_>) -> Ordering {
     x.cmp(&y)
 }
 
-fn micros(value: &Value<'_>) -> Option<i64> {
+/// The day and the time of day.
+fn moment(value: &Value<'_>) -> Option<(i64, i64)> {
     match value {
-        Value::Date(Date::Day(days)) => Some(i64::from(*days) * 86_400_000_000),
+        Value::Date(Date::Day(days)) => Some((i64::from(*days), 0)),
         Value::DateTime(DateTime::Micros(micros)) | Value::Timestamp(Timestamp::Micros(micros)) => {
-            Some(*micros)
+            Some(day_and_clock(*micros))
         }
         _ => None,
     }

@@ -3,6 +3,7 @@
 use super::table_map::Wire;
 use super::{Reader, decimal, json, kind, pass};
 use crate::codec::{Civil, Codec, Fault, Scratch, clock};
+use std::fmt::Write as _;
 use tidelock_model::{Decimal, ImageWriter, Time, Timestamp, Value};
 
 /// What a row event says of its rows.
@@ -152,7 +153,11 @@ fn octets(
     out: &mut ImageWriter<'_>,
 ) -> Result<(), Fault> {
     match codec {
-        Codec::Bytes { .. } => codec.octets(bytes, scratch, out),
+        Codec::Bytes { .. } | Codec::Vector => codec.octets(bytes, scratch, out),
+        Codec::Inet(length) => {
+            inet(bytes, *length, &mut scratch.text)?;
+            out.value(&Value::Text(&scratch.text));
+        }
         Codec::Uuid => out.value(&Value::Uuid(stored_uuid(bytes)?)),
         _ => return codec.text(bytes, true, scratch, out),
     }
@@ -174,6 +179,46 @@ fn stored_uuid(bytes: &[u8]) -> Result<[u8; 16], Fault> {
         uuid[to].copy_from_slice(&stored[from]);
     }
     Ok(uuid)
+}
+
+/// As MariaDB prints an address (`sql/sql_type_inet.cc`): the longest run of zeros is left out, and what ends in an IPv4 address shows it. Trailing zero
+/// octets are not stored.
+fn inet(bytes: &[u8], length: usize, text: &mut String) -> Result<(), Fault> {
+    let mut stored = [0; 16];
+    stored[..length]
+        .get_mut(..bytes.len())
+        .ok_or(Fault::new("an address of another length"))?
+        .copy_from_slice(bytes);
+    text.clear();
+    // Writing to a String does not fail.
+    if let ([a, b, c, d], 4) = (stored[..4].try_into().unwrap_or([0; 4]), length) {
+        let _ = write!(text, "{a}.{b}.{c}.{d}");
+        return Ok(());
+    }
+    let words: [u16; 8] = std::array::from_fn(|i| u16::from_be_bytes([stored[2 * i], stored[2 * i + 1]]));
+    let (mut gap, mut at) = (0..0, 0);
+    while at < 8 {
+        let end = (at..8).find(|i| words[*i] != 0).unwrap_or(8);
+        if end - at > gap.len() {
+            gap = at..end;
+        }
+        at = end + 1;
+    }
+    let mut i = 0;
+    while i < 8 {
+        if gap.contains(&i) {
+            text.push_str(if i == 0 { "::" } else { ":" });
+            i = gap.end;
+            continue;
+        }
+        if i == 6 && gap.start == 0 && (gap.len() == 6 || gap.len() == 5 && words[5] == 0xffff) {
+            let _ = write!(text, "{}.{}.{}.{}", stored[12], stored[13], stored[14], stored[15]);
+            return Ok(());
+        }
+        let _ = write!(text, "{:x}{}", words[i], if i < 7 { ":" } else { "" });
+        i += 1;
+    }
+    Ok(())
 }
 
 fn set(codec: &Codec, mask: u64, scratch: &mut Scratch, out: &mut ImageWriter<'_>) -> Result<(), Fault> {
@@ -220,12 +265,12 @@ fn temporal(wire: Wire, codec: &Codec, r: &mut Reader<'_>, out: &mut ImageWriter
             codec.civil(Civil { year, month, day, micros }, out)
         }
         Wire::Timestamp(digits) => {
-            let seconds = r.be(4)? as i64;
+            let seconds = r.be(4)? as u32;
             instant(seconds, fraction(r, digits)?, out);
             Ok(())
         }
         Wire::OldTimestamp => {
-            instant(r.le(4)? as i64, 0, out);
+            instant(r.le(4)? as u32, 0, out);
             Ok(())
         }
         Wire::Time(digits) => {
@@ -265,9 +310,9 @@ fn temporal(wire: Wire, codec: &Codec, r: &mut Reader<'_>, out: &mut ImageWriter
     }
 }
 
-fn instant(seconds: i64, micros: u32, out: &mut ImageWriter<'_>) {
+fn instant(seconds: u32, micros: u32, out: &mut ImageWriter<'_>) {
     out.value(&Value::Timestamp(match (seconds, micros) {
         (0, 0) => Timestamp::Zero,
-        _ => Timestamp::Micros(seconds * 1_000_000 + i64::from(micros)),
+        _ => Timestamp::from_unix(seconds, micros),
     }));
 }

@@ -158,7 +158,8 @@ fn wire(code: u8, meta: &mut Reader<'_>) -> Result<Wire, Fault> {
         19 => Wire::Time(meta.byte()?),
         245 => Wire::Json(meta.byte()?),
         246 => Wire::Decimal { precision: meta.byte()?, scale: meta.byte()? },
-        252 => Wire::Blob(meta.byte()?),
+        // VECTOR has a code of its own and is kept as a BLOB.
+        242 | 252 => Wire::Blob(meta.byte()?),
         255 => Wire::Geometry(meta.byte()?),
         // ENUM, SET and CHAR share a code; lengths above 255 borrow two bits of the first octet.
         247 | 248 | 254 => {
@@ -186,9 +187,9 @@ impl Wire {
             (Codec::Decimal { precision, scale }, Wire::Decimal { precision: p, scale: s }) => {
                 (*precision, *scale) == (u16::from(p), u16::from(s))
             }
-            (Codec::Float32, Wire::Float) | (Codec::Float64, Wire::Double) | (Codec::Date, Wire::Date) => {
-                true
-            }
+            (Codec::Float { double, .. }, Wire::Float) => !double,
+            (Codec::Float { double, .. }, Wire::Double) => *double,
+            (Codec::Date, Wire::Date) => true,
             (
                 Codec::Text { .. } | Codec::UuidText(_) | Codec::JsonText(_) | Codec::Bytes { .. },
                 Wire::Var { most },
@@ -207,7 +208,8 @@ impl Wire {
                 let needed = labels.len().div_ceil(8);
                 usize::from(n) == if needed > 4 { 8 } else { needed }
             }
-            (Codec::Uuid, Wire::Var { most: 16 }) => true,
+            (Codec::Uuid, Wire::Var { most: 16 }) | (Codec::Vector, Wire::Blob(_)) => true,
+            (Codec::Inet(length), Wire::Var { most }) => *length == most as usize,
             _ => false,
         }
     }

@@ -10,7 +10,7 @@ mod temporal;
 use crate::codec::Codec;
 use json_numbers::exact_numbers;
 use std::fmt::Write as _;
-use tidelock_model::{Decimal, UuidText, Value, parse_uuid};
+use tidelock_model::{Decimal, UuidText, Value, name_that_comes_twice, parse_uuid};
 
 /// Why a value cannot be written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,7 +28,7 @@ pub(crate) enum Form {
 /// The expression that turns a LOAD DATA field into the column's value, where it is not the field itself.
 pub(crate) fn field_expression(codec: &Codec, variable: &str) -> Option<String> {
     match codec {
-        Codec::Bytes { .. } | Codec::Geometry => Some(format!("UNHEX({variable})")),
+        Codec::Bytes { .. } | Codec::Geometry | Codec::Vector => Some(format!("UNHEX({variable})")),
         Codec::Bits(_) => Some(format!("CAST({variable} AS UNSIGNED)")),
         _ => None,
     }
@@ -54,18 +54,26 @@ pub(crate) fn put(
         Codec::Int { .. } | Codec::Bool => o.int(value),
         Codec::Year => o.year(value),
         Codec::Decimal { precision, scale } => o.decimal(value, *precision, *scale),
-        Codec::Float32 => o.float(value, true),
-        Codec::Float64 => o.float(value, false),
+        Codec::Float { double, signed_zero } => o.float(value, !double, *signed_zero),
         Codec::Text { fixed, .. } => o.text(value, *fixed, length),
         Codec::UuidText(_) | Codec::Uuid => o.uuid(value),
         Codec::Bytes { fixed } => o.bytes(value, *fixed, length),
+        Codec::Vector => o.bytes(value, None, None),
         Codec::Bits(bits) => o.bits(value, *bits),
         Codec::Date => o.date(value),
         Codec::Time { fraction } => o.time(value, *fraction),
         Codec::DateTime { fraction } | Codec::Instant { fraction } => o.datetime(value, *fraction),
         Codec::Timestamp { fraction } => o.timestamp(value, *fraction),
         Codec::Json => match value {
-            Value::Json(text) => exact_numbers(text).and_then(|()| o.quoted(text)),
+            Value::Json(text) => {
+                exact_numbers(text)?;
+                match name_that_comes_twice(text) {
+                    Some(name) => {
+                        Err(Refusal(format!("MySQL's JSON would keep one of the values named {name}")))
+                    }
+                    None => o.quoted(text),
+                }
+            }
             _ => refuse(value, "json"),
         },
         Codec::JsonText(_) => match value {
@@ -99,7 +107,7 @@ pub(crate) fn put(
             }
             _ => refuse(value, "geometry"),
         },
-        Codec::Native(_) => match value {
+        Codec::Native(_) | Codec::Inet(_) => match value {
             Value::Text(text) => o.quoted(text),
             _ => refuse(value, "native"),
         },
@@ -201,7 +209,7 @@ impl Out<'_> {
         }
     }
 
-    fn float(&mut self, value: &Value<'_>, single: bool) -> Result<(), Refusal> {
+    fn float(&mut self, value: &Value<'_>, single: bool, signed_zero: bool) -> Result<(), Refusal> {
         let inexact = || Refusal("the floating-point column does not hold it exactly".into());
         let x = match *value {
             Value::Float32(x) => f64::from(x),
@@ -220,6 +228,9 @@ impl Out<'_> {
         };
         if !x.is_finite() {
             return Err(Refusal("MySQL has neither NaN nor infinity".into()));
+        }
+        if x == 0.0 && x.is_sign_negative() && !signed_zero {
+            return Err(Refusal("MariaDB keeps no sign of zero".into()));
         }
         if single && f64::from(x as f32) != x {
             return Err(inexact());
@@ -334,6 +345,9 @@ mod tests {
     use crate::charset::Charset;
     use tidelock_model::{Date, DateTime, Time, Timestamp};
 
+    const FLOAT: Codec = Codec::Float { double: false, signed_zero: true };
+    const DOUBLE: Codec = Codec::Float { double: true, signed_zero: true };
+
     fn sql(codec: &Codec, value: Value<'_>) -> Result<String, Refusal> {
         let mut out = Vec::new();
         put(codec, Some(5), &value, Form::Sql, &mut out).map(|()| String::from_utf8(out).unwrap())
@@ -344,7 +358,7 @@ mod tests {
         let text = Codec::Text { charset: Charset::Utf8, fixed: false };
         assert_eq!(sql(&text, Value::Text("a'\\\0")).unwrap(), "'a''\\\\\\0'");
         assert_eq!(sql(&Codec::Bytes { fixed: None }, Value::Bytes(&[0, 255])).unwrap(), "X'00FF'");
-        assert_eq!(sql(&Codec::Float32, Value::Float32(1.1)).unwrap(), "1.100000023841858e0");
+        assert_eq!(sql(&FLOAT, Value::Float32(1.1)).unwrap(), "1.100000023841858e0");
         assert_eq!(
             sql(&Codec::Time { fraction: 1 }, Value::Time(Time::from_micros(-500_000))).unwrap(),
             "'-00:00:00.500000'"
@@ -361,8 +375,9 @@ mod tests {
             (Codec::Timestamp { fraction: 6 }, Value::Timestamp(Timestamp::Micros(i64::MAX / 2))),
             (Codec::Date, Value::Date(Date::Infinity)),
             (Codec::Date, Value::Date(Date::Day(-800_000))),
-            (Codec::Float64, Value::Float64(f64::NAN)),
-            (Codec::Float32, Value::Float64(0.1)),
+            (DOUBLE, Value::Float64(f64::NAN)),
+            (FLOAT, Value::Float64(0.1)),
+            (Codec::Float { double: true, signed_zero: false }, Value::Float64(-0.0)),
             (Codec::Text { charset: Charset::Utf8, fixed: true }, Value::Text("a ")),
             (Codec::Text { charset: Charset::Utf8, fixed: false }, Value::Text("abcde ")),
             (Codec::Bytes { fixed: Some(2) }, Value::Bytes(&[1])),

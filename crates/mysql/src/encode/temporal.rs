@@ -2,37 +2,44 @@
 
 use super::{Form, Out, Refusal, refuse, shown};
 use std::io::Write as _;
-use tidelock_model::{Date, DateTime, Time, Timestamp, Value, civil_from_days};
+use tidelock_model::{Date, DateTime, Time, Timestamp, Value, civil_from_days, day_and_clock};
 
-const DAY: i64 = 86_400_000_000;
 const HOUR: i64 = 3_600_000_000;
 
 impl Out<'_> {
     pub(super) fn date(&mut self, value: &Value<'_>) -> Result<(), Refusal> {
         match *value {
-            Value::Date(Date::Day(days)) => self.civil(i64::from(days) * DAY, true),
+            Value::Date(Date::Day(days)) => self.civil(i64::from(days), None),
             Value::Date(Date::Partial { .. }) => self.quoted(&shown(value)),
-            Value::DateTime(DateTime::Micros(micros)) if micros % DAY == 0 => self.civil(micros, true),
+            Value::DateTime(DateTime::Micros(micros)) if day_and_clock(micros).1 == 0 => {
+                self.civil(day_and_clock(micros).0, None)
+            }
             Value::Date(_) => Err(Refusal("MySQL has no infinite dates".into())),
             Value::DateTime(_) => Err(Refusal("a DATE column would lose its time of day".into())),
             _ => refuse(value, "date"),
         }
     }
 
-    /// Within the years 0–9999, written as a date and time or as a date.
-    fn civil(&mut self, micros: i64, date_only: bool) -> Result<(), Refusal> {
-        let (year, month, day) = civil_from_days(micros.div_euclid(DAY));
+    /// A day within the years 0–9999, with a time of day where there is one.
+    fn civil(&mut self, days: i64, time: Option<i64>) -> Result<(), Refusal> {
+        let (year, month, day) = civil_from_days(days);
         if !(0..=9999).contains(&year) {
             return Err(Refusal("MySQL's dates end at the years 0 and 9999".into()));
         }
         let start = self.open();
         let _ = write!(self.out, "{year:04}-{month:02}-{day:02}");
-        if !date_only {
+        if let Some(micros) = time {
             self.out.push(b' ');
-            clock(self.out, micros.rem_euclid(DAY));
+            clock(self.out, micros);
         }
         self.close(start);
         Ok(())
+    }
+
+    fn moment(&mut self, micros: i64, fraction: u8) -> Result<(), Refusal> {
+        rounds(micros, fraction)?;
+        let (days, clock) = day_and_clock(micros);
+        self.civil(days, Some(clock))
     }
 
     fn open(&mut self) -> bool {
@@ -69,10 +76,9 @@ impl Out<'_> {
     pub(super) fn datetime(&mut self, value: &Value<'_>, fraction: u8) -> Result<(), Refusal> {
         match *value {
             Value::DateTime(DateTime::Micros(micros)) | Value::Timestamp(Timestamp::Micros(micros)) => {
-                rounds(micros, fraction)?;
-                self.civil(micros, false)
+                self.moment(micros, fraction)
             }
-            Value::Date(Date::Day(days)) => self.civil(i64::from(days) * DAY, false),
+            Value::Date(Date::Day(days)) => self.civil(i64::from(days), Some(0)),
             Value::DateTime(DateTime::Partial { micros, .. }) => {
                 rounds(micros, fraction)?;
                 self.quoted(&shown(value))
@@ -90,11 +96,11 @@ impl Out<'_> {
     pub(super) fn timestamp(&mut self, value: &Value<'_>, fraction: u8) -> Result<(), Refusal> {
         match *value {
             Value::Timestamp(Timestamp::Micros(micros)) => {
-                if !(1_000_000..2_147_483_648_000_000).contains(&micros) {
+                let at = |seconds| Timestamp::from_unix(seconds, 0);
+                if !(at(1)..at(1 << 31)).contains(&Timestamp::Micros(micros)) {
                     return Err(Refusal("a TIMESTAMP column ends at 1970-01-01 and 2038-01-19".into()));
                 }
-                rounds(micros, fraction)?;
-                self.civil(micros, false)
+                self.moment(micros, fraction)
             }
             Value::Timestamp(Timestamp::Zero) => self.quoted("0000-00-00 00:00:00"),
             Value::Timestamp(_) => Err(Refusal("MySQL has no infinite dates".into())),

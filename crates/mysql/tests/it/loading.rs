@@ -160,7 +160,7 @@ async fn a_null_for_a_column_that_takes_none_is_refused_before_the_server_puts_s
         for (values, column) in [
             ([Value::Int(1), Value::Null, Value::Int(1)], "t.at"),
             (
-                [Value::Int(1), Value::Timestamp(tidelock_model::Timestamp::Micros(1_000_000)), Value::Null],
+                [Value::Int(1), Value::Timestamp(tidelock_model::Timestamp::from_unix(1, 0)), Value::Null],
                 "t.n",
             ),
         ] {
@@ -196,5 +196,33 @@ async fn a_null_for_a_column_that_takes_none_is_refused_before_the_server_puts_s
             }
         }
         assert_eq!(db.value("SELECT count(*) FROM t").await.unwrap().as_deref(), Some("0"), "{kind}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_zero_in_a_counting_column_stays_zero_whatever_stands_beside_it() {
+    for kind in KINDS {
+        let Some(db) = database(kind, "zero").await else { continue };
+        db.execute("CREATE TABLE t (id int primary key auto_increment, b blob)").await.unwrap();
+        let endpoint = endpoint(&db.url);
+        let table = table(&*endpoint, "t").await;
+        let mut target = endpoint.target("job").await.unwrap();
+        target.prepare("mysql", &[]).await.unwrap();
+        let mut writer = RowsWriter::new(table.clone());
+        for id in [0, 5] {
+            let row = [Value::Int(id), Value::Bytes(&[0, 255])];
+            writer.row(|w| Ok::<_, ()>(row.iter().for_each(|v| w.value(v)))).unwrap();
+        }
+        let rows = writer.take();
+        for mode in [WriteMode::Insert, WriteMode::Upsert] {
+            let mut loader = target.loader().await.unwrap();
+            loader.begin(&table, mode, "shop").await.unwrap();
+            loader.load(&rows).await.unwrap();
+            let checkpoint =
+                Checkpoint { job: "job".into(), lane: "snapshot/t/0".into(), state: "{}".into() };
+            loader.commit(&checkpoint).await.unwrap();
+            let ids = db.value("SELECT group_concat(id ORDER BY id) FROM t").await.unwrap();
+            assert_eq!(ids.as_deref(), Some("0,5"), "{kind} by {mode:?}");
+        }
     }
 }

@@ -276,3 +276,70 @@ async fn uuids_of_mariadb_are_put_in_order_whatever_their_version() {
     let table = table(&*endpoint, "t").await;
     same(&table, &of_rows(&snapshot_rows(&*endpoint, &table, 1000).await), &streamed, "uuid");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn addresses_of_mariadb_are_spelled_as_the_server_spells_them() {
+    let Some(db) = database(Kind::Mariadb1011, "addresses").await else { return };
+    db.execute("CREATE TABLE t (id int primary key, a inet6, b inet4)").await.unwrap();
+    let endpoint = endpoint(&db.url);
+    let mut tail = Tail::open(&*endpoint, &["t"]).await;
+    let mut dice = Dice(7);
+    let rows: Vec<String> = (0..3000)
+        .map(|id| {
+            // Runs of zeros at every place, and every kind of address that ends in one of IPv4.
+            let mask = dice.next();
+            let mut words: Vec<u64> = (0..8)
+                .map(|i| if mask >> i & 1 == 0 { 0 } else { dice.next() >> (mask >> 8 & 63) & 0xffff })
+                .collect();
+            if id % 5 == 0 {
+                words[..5].fill(0);
+                words[5] = [0, 0xffff][id % 2];
+            }
+            let six = words.iter().map(|w| format!("{w:x}")).collect::<Vec<_>>().join(":");
+            let four = dice.next().to_le_bytes();
+            format!(
+                "({id}, '{six}', '{}.{}.{}.{}')",
+                four[0],
+                four[1],
+                four[2],
+                if id % 3 == 0 { 0 } else { four[3] }
+            )
+        })
+        .collect();
+    db.execute(&format!("INSERT INTO t VALUES {}", rows.join(","))).await.unwrap();
+    let streamed = inserted(&tail.catch_up(&*endpoint).await);
+    let table = table(&*endpoint, "t").await;
+    same(&table, &of_rows(&snapshot_rows(&*endpoint, &table, 1000).await), &streamed, "addresses");
+    assert_eq!(streamed.len(), 3000);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn text_of_every_character_set_is_the_same_from_snapshot_and_stream() {
+    for kind in KINDS {
+        let Some(db) = database(kind, "charsets").await else { continue };
+        let sets = "SELECT character_set_name FROM information_schema.character_sets WHERE character_set_name NOT IN \
+                    ('binary', 'ujis', 'eucjpms', 'gb18030') ORDER BY 1";
+        let names: Vec<String> =
+            db.query(sets).await.unwrap().into_iter().filter_map(|r| r[0].clone()).collect();
+        let columns =
+            names.iter().map(|n| format!("{n} text CHARACTER SET {n}")).collect::<Vec<_>>().join(", ");
+        db.execute(&format!("CREATE TABLE t (id int primary key, {columns})")).await.unwrap();
+        let endpoint = endpoint(&db.url);
+        let mut tail = Tail::open(&*endpoint, &["t"]).await;
+        // What a set does not have becomes a question mark, at the server.
+        for (id, text) in ["äöüß€", "żółć łódź", "Ελληνικά", "Привет", "שלום", "漢字カナ中文한글", "~\\\\|^`"]
+            .iter()
+            .enumerate()
+        {
+            let values = names.iter().map(|_| format!("'{text}'")).collect::<Vec<_>>().join(", ");
+            db.execute(&format!("SET NAMES utf8mb4; INSERT IGNORE INTO t VALUES ({id}, {values})"))
+                .await
+                .unwrap();
+        }
+        let streamed = inserted(&tail.catch_up(&*endpoint).await);
+        let table = table(&*endpoint, "t").await;
+        let read = of_rows(&snapshot_rows(&*endpoint, &table, 1000).await);
+        same(&table, &read, &streamed, &format!("{kind}: character sets"));
+        assert_eq!(read.len(), 7, "{kind}");
+    }
+}

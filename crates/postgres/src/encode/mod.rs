@@ -9,7 +9,7 @@ mod temporal;
 use crate::decode::Decoder;
 use crate::types::Resolved;
 use std::fmt::Write as _;
-use tidelock_model::{Array, Decimal, Type, UuidText, Value, parse_uuid};
+use tidelock_model::{Array, Decimal, Type, UuidText, Value, name_that_comes_twice, parse_uuid};
 
 /// Why a value cannot be written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +30,11 @@ pub(crate) enum Form {
 
 /// Appends `value` for a column of this type.
 pub(crate) fn put(column: &Resolved, value: &Value<'_>, form: Form, out: &mut Vec<u8>) -> Done {
+    if let (Value::Json(text), "jsonb") = (value, column.cast.as_str())
+        && let Some(name) = name_that_comes_twice(text)
+    {
+        return Err(Refusal(format!("jsonb would keep one of the values named {name}")));
+    }
     let between = if let Decoder::Array(_, delimiter) = column.decoder { delimiter } else { ',' };
     typed(&column.data_type, value, &mut Out { form, between, out })
 }

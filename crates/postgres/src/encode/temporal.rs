@@ -1,7 +1,7 @@
 //! Dates and times: years before Christ are told with ` BC`, fractions only as far as the column keeps them.
 
 use super::{Done, Out, Refusal, refuse};
-use tidelock_model::{Date, DateTime, Time, Timestamp, Value, civil_from_days};
+use tidelock_model::{Date, DateTime, Time, Timestamp, Value, civil_from_days, day_and_clock};
 
 const SECOND: i64 = 1_000_000;
 const DAY: i64 = 86_400 * SECOND;
@@ -46,7 +46,7 @@ impl Out<'_> {
 
     pub(super) fn datetime(&mut self, value: &Value<'_>, fraction: u8) -> Done {
         match value {
-            Value::DateTime(DateTime::Micros(micros)) => self.moment(*micros, fraction, b""),
+            Value::DateTime(DateTime::Micros(micros)) => self.moment(day_and_clock(*micros), fraction, b""),
             Value::DateTime(DateTime::Infinity) | Value::Date(Date::Infinity) => self.plain("infinity"),
             Value::DateTime(DateTime::NegInfinity) | Value::Date(Date::NegInfinity) => {
                 self.plain("-infinity")
@@ -54,9 +54,9 @@ impl Out<'_> {
             Value::DateTime(DateTime::Partial { .. }) | Value::Date(Date::Partial { .. }) => {
                 Err(Refusal("PostgreSQL has no zero or partial dates".into()))
             }
-            Value::Date(Date::Day(days)) => self.moment(i64::from(*days) * DAY, fraction, b""),
+            Value::Date(Date::Day(days)) => self.moment((i64::from(*days), 0), fraction, b""),
             // An instant in a column without a zone is kept in UTC.
-            Value::Timestamp(Timestamp::Micros(micros)) => self.moment(*micros, fraction, b""),
+            Value::Timestamp(Timestamp::Micros(micros)) => self.moment(day_and_clock(*micros), fraction, b""),
             Value::Timestamp(Timestamp::Zero) => Err(Refusal("PostgreSQL has no zero timestamp".into())),
             _ => refuse(value, "timestamp"),
         }
@@ -65,17 +65,16 @@ impl Out<'_> {
     pub(super) fn timestamp(&mut self, value: &Value<'_>, fraction: u8) -> Done {
         let Value::Timestamp(timestamp) = value else { return refuse(value, "timestamp with time zone") };
         match timestamp {
-            Timestamp::Micros(micros) => self.moment(*micros, fraction, b"+00"),
+            Timestamp::Micros(micros) => self.moment(day_and_clock(*micros), fraction, b"+00"),
             Timestamp::Infinity => self.plain("infinity"),
             Timestamp::NegInfinity => self.plain("-infinity"),
             Timestamp::Zero => Err(Refusal("PostgreSQL has no zero timestamp".into())),
         }
     }
 
-    fn moment(&mut self, micros: i64, fraction: u8, zone: &[u8]) -> Done {
-        let clock = micros.rem_euclid(DAY);
+    fn moment(&mut self, (days, clock): (i64, i64), fraction: u8, zone: &[u8]) -> Done {
         exact(clock, fraction)?;
-        let bc = self.civil(micros.div_euclid(DAY));
+        let bc = self.civil(days);
         self.out.push(b' ');
         self.clock(clock);
         self.out.extend_from_slice(zone);

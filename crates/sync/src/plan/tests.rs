@@ -41,7 +41,7 @@ impl Endpoint for Paper {
     async fn target(&self, _: &str) -> Result<Box<dyn Target>> {
         unreachable!("planning is pure")
     }
-    fn column_verdict(&self, _: &str, column: &Column, _: Option<&Column>) -> Verdict {
+    fn column_verdict(&self, _: &str, _: &ServerIdentity, column: &Column, _: Option<&Column>) -> Verdict {
         match column.native.as_str() {
             "wide" => Verdict::Lossy { native: "narrow".into(), reason: "it holds less".into() },
             "odd" => Verdict::Refused { reason: "there is nothing like it".into() },

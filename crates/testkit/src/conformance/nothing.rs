@@ -43,7 +43,7 @@ impl Endpoint for Refuses {
     async fn target(&self, _: &str) -> Result<Box<dyn Target>> {
         no()
     }
-    fn column_verdict(&self, _: &str, _: &Column, _: Option<&Column>) -> Verdict {
+    fn column_verdict(&self, _: &str, _: &ServerIdentity, _: &Column, _: Option<&Column>) -> Verdict {
         Verdict::Refused { reason: "nothing".to_owned() }
     }
     fn compare(&self, _: &Position, _: &Position) -> Result<Ordering> {
@@ -93,7 +93,7 @@ impl Endpoint for SaysYes {
     async fn target(&self, _: &str) -> Result<Box<dyn Target>> {
         Ok(Box::new(SaysYes))
     }
-    fn column_verdict(&self, _: &str, _: &Column, _: Option<&Column>) -> Verdict {
+    fn column_verdict(&self, _: &str, _: &ServerIdentity, _: &Column, _: Option<&Column>) -> Verdict {
         Verdict::Exact { native: String::new() }
     }
     fn compare(&self, _: &Position, _: &Position) -> Result<Ordering> {

@@ -1,0 +1,53 @@
+//! What must be refused: known beforehand, so that a refusal that comes or goes is noticed.
+
+use super::sample::{Class, Hazard, Sample};
+use super::{mysql, postgres, sqlite};
+use tidelock_testkit::{Family, Kind};
+
+/// All samples of a source.
+pub fn samples(kind: Kind) -> Vec<&'static Sample> {
+    match kind {
+        Kind::Postgres15 | Kind::Postgres18 => postgres::TYPES.iter().collect(),
+        Kind::Mysql97 => mysql::TYPES.iter().chain(mysql::MYSQL).collect(),
+        Kind::Mariadb1011 => mysql::TYPES.iter().chain(mysql::MARIADB).collect(),
+        Kind::Sqlite => sqlite::TYPES.iter().collect(),
+    }
+}
+
+/// Whether `check` refuses the type from one database to the other.
+pub fn type_is_refused(sample: &Sample, from: Kind, to: Kind) -> bool {
+    let same_family = from.family() == to.family();
+    match (sample.class, to.family()) {
+        (Class::Native, _) if from != to && from.is_mariadb() != to.is_mariadb() => true,
+        (Class::Native | Class::Array, _) => !same_family,
+        (Class::Geometry, _) if sample.native.starts_with("vector") => to != Kind::Mysql97,
+        (Class::Geometry, to) => to != Family::Mysql,
+        (Class::Any, to) => to != Family::Sqlite,
+        (Class::Bits(0) | Class::Interval | Class::TimeZone, Family::Mysql) => true,
+        _ => false,
+    }
+}
+
+/// Whether the value is refused when it comes.
+pub fn value_is_refused(class: Class, hazard: Hazard, from: Kind, to: Kind) -> bool {
+    use Hazard::{
+        After9999, BeforeChrist, Infinite, InfiniteNumber, NegativeZero, NoDay, NotANumber, Nul, Plain, Span,
+        TwiceNamed, Wide, WideJson,
+    };
+    match (hazard, to.family()) {
+        (Plain, _) => false,
+        // It has none itself.
+        (NegativeZero, _) if from.is_mariadb() => false,
+        (NegativeZero, Family::Mysql) => to.is_mariadb(),
+        (_, to) if to == from.family() && class != Class::Json => false,
+        (Infinite | BeforeChrist | After9999 | Wide | NotANumber | InfiniteNumber, Family::Mysql) => true,
+        (NotANumber, Family::Sqlite) => class == Class::Float,
+        (InfiniteNumber, Family::Sqlite) => false,
+        (NegativeZero, Family::Sqlite) => true,
+        (Nul | NoDay | Span, Family::Postgres) => true,
+        // PostgreSQL's json stays json there; all others become jsonb.
+        (TwiceNamed, Family::Postgres) => from.family() != Family::Postgres,
+        (WideJson | TwiceNamed, Family::Mysql) => !to.is_mariadb(),
+        _ => false,
+    }
+}

@@ -1,0 +1,259 @@
+//! One ordered pair: all samples through one job, and what must be refused through a job for each value.
+
+use super::expect::{samples, type_is_refused, value_is_refused};
+use super::judge::{rendered, same};
+use super::postgres;
+use super::sample::{Edge, Sample};
+use crate::sides::{pair, run_all};
+use crate::support::Place;
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use tidelock_testkit::{Database, Family, Kind};
+
+/// A sample and the values of it that arrive, in a table of its own.
+struct Kept {
+    table: String,
+    sample: &'static Sample,
+    values: Vec<&'static str>,
+}
+
+/// A value that does not: in a table of its own.
+struct Refused {
+    table: String,
+    sample: &'static Sample,
+    value: &'static str,
+}
+
+pub async fn every_type(from: Kind, to: Kind) {
+    let Some((here, there)) = pair("matrix", from, to).await else { return };
+    prepare(&here, &there).await;
+    let samples = samples(from);
+    let (refused_types, held): (Vec<_>, Vec<_>) =
+        samples.iter().enumerate().partition(|(_, s)| type_is_refused(s, from, to));
+    let place = Place::new();
+    types_are_refused(&place, &here, &there, &samples, &refused_types).await;
+
+    let refused = |s: &Sample, e: &&Edge| value_is_refused(s.class, e.1, from, to);
+    let mut kept = Vec::new();
+    let mut never = Vec::new();
+    for (n, sample) in &held {
+        let values = sample.values.iter().filter(|e| !refused(sample, e)).map(|e| e.0).collect();
+        kept.push(Kept { table: format!("t{n}"), sample, values });
+        for (m, edge) in sample.values.iter().enumerate().filter(|(_, e)| refused(sample, e)) {
+            never.push(Refused { table: format!("r{n}_{m}"), sample, value: edge.0 });
+        }
+    }
+    let cells = all_arrive(&place, &here, &there, &kept).await;
+    none_arrives(&place, &here, &there, &never).await;
+    told(from, to, cells, never.len() * 2, refused_types.len());
+}
+
+async fn prepare(here: &Database, there: &Database) {
+    for (db, setup) in [(here, postgres::SETUP), (there, postgres::SETUP_THERE)] {
+        match db.kind().family() {
+            Family::Postgres => run_all(db, setup).await,
+            Family::Mysql => {
+                let modes = "SET NAMES utf8mb4, time_zone = '+00:00', sql_mode = 'STRICT_ALL_TABLES,ALLOW_INVALID_DATES'";
+                db.execute(modes).await.unwrap();
+            }
+            _ => {}
+        }
+    }
+}
+
+async fn make(db: &Database, table: &str, sample: &Sample) {
+    let strict = if sample.native == "ANY" { " STRICT" } else { "" };
+    let sql = format!("CREATE TABLE {table} (id integer PRIMARY KEY, v {}){strict}", sample.native);
+    db.execute(&sql).await.unwrap();
+}
+
+/// `check` names each of them, and no other.
+async fn types_are_refused(
+    place: &Place,
+    here: &Database,
+    there: &Database,
+    samples: &[&'static Sample],
+    refused: &[(usize, &&'static Sample)],
+) {
+    for (n, sample) in samples.iter().enumerate() {
+        make(here, &format!("t{n}"), sample).await;
+    }
+    let tables: Vec<String> = (0..samples.len()).map(|n| format!("t{n}")).collect();
+    place.write("tidelock.yaml", &configured(here, there, &[("all", tables)]));
+    let ran = place.run(&["check", "--json"]);
+    let findings = ran.json().remove(0)["reports"][0]["findings"].clone();
+    let named: BTreeSet<String> = findings
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|f| f["severity"] == "error")
+        .map(|f| {
+            format!(
+                "{} {}",
+                f["subject"].as_str().unwrap_or_default(),
+                f["code"].as_str().unwrap_or_default()
+            )
+        })
+        .collect();
+    let expected: BTreeSet<String> =
+        refused.iter().map(|(n, _)| format!("t{n}.v TL-PLAN-TYPE-REFUSED")).collect();
+    let differ: Vec<_> = named.symmetric_difference(&expected).collect();
+    assert!(differ.is_empty(), "found or expected, and not both: {differ:?}");
+}
+
+/// Jobs over tables, by name.
+fn configured(here: &Database, there: &Database, jobs: &[(&str, Vec<String>)]) -> String {
+    let mut text = format!("endpoints: {{ here: '{}', there: '{}' }}\njobs:\n", here.url, there.url);
+    for (name, tables) in jobs {
+        // Writing to a String does not fail.
+        let _ =
+            writeln!(text, "  {name}: {{ source: here, target: there, tables: [{}] }}", tables.join(", "));
+    }
+    text
+}
+
+/// Ids of the three ways: what was there before, what came by an insert, what came by an update.
+const WAYS: [(&str, usize); 3] = [("snapshot", 0), ("insert", 1000), ("update", 2000)];
+
+async fn all_arrive(place: &Place, here: &Database, there: &Database, kept: &[Kept]) -> usize {
+    for Kept { table, values, .. } in kept {
+        for (i, value) in values.iter().enumerate() {
+            let other = values[(i + 1) % values.len()];
+            let other = if values.len() == 1 { "NULL" } else { other };
+            run_all(
+                here,
+                &[
+                    format!("INSERT INTO {table} VALUES ({i}, {value})"),
+                    format!("INSERT INTO {table} VALUES ({}, {other})", 2000 + i),
+                ],
+            )
+            .await;
+        }
+        run_all(here, &[format!("INSERT INTO {table} VALUES (999, NULL)")]).await;
+    }
+    let tables = kept.iter().map(|k| k.table.clone()).collect();
+    place.write("tidelock.yaml", &configured(here, there, &[("all", tables)]));
+    place.run(&["sync"]).done();
+    for Kept { table, values, .. } in kept {
+        for (i, value) in values.iter().enumerate() {
+            run_all(
+                here,
+                &[
+                    format!("INSERT INTO {table} VALUES ({}, {value})", 1000 + i),
+                    format!("UPDATE {table} SET v = {value} WHERE id = {}", 2000 + i),
+                ],
+            )
+            .await;
+        }
+        run_all(here, &[format!("INSERT INTO {table} VALUES (1999, NULL)")]).await;
+    }
+    place.run(&["sync"]).done();
+    let (mut cells, mut faults) = (0, Vec::new());
+    for k in kept {
+        compare(here, there, k, &mut cells, &mut faults).await;
+    }
+    assert!(faults.is_empty(), "{} of {cells} values differ:\n{}", faults.len(), faults.join("\n"));
+    cells
+}
+
+async fn compare(
+    here: &Database,
+    there: &Database,
+    kept: &Kept,
+    cells: &mut usize,
+    faults: &mut Vec<String>,
+) {
+    let Kept { table, sample, values } = kept;
+    let class = sample.class;
+    let rows = async |db: &Database| {
+        let sql = format!("SELECT id, {} FROM {table} ORDER BY id", rendered(class, db.kind().family()));
+        db.query(&sql).await.unwrap()
+    };
+    let (a, b) = (rows(here).await, rows(there).await);
+    let find = |rows: &[tidelock_testkit::Row], id: usize| {
+        rows.iter().find(|r| r[0].as_deref() == Some(&id.to_string())).map(|r| r[1].clone())
+    };
+    for (i, value) in values.iter().enumerate() {
+        for (way, first) in WAYS {
+            *cells += 1;
+            let (x, y) = (find(&a, first + i), find(&b, first + i));
+            let fine = match (&x, &y) {
+                (Some(Some(x)), Some(Some(y))) => same(class, here, x, there, y).await,
+                _ => false,
+            };
+            if !fine {
+                let shown =
+                    |v: &Option<Option<String>>| format!("{v:?}").chars().take(120).collect::<String>();
+                faults.push(format!(
+                    "{} {value} by {way}: {} became {}",
+                    sample.native,
+                    shown(&x),
+                    shown(&y)
+                ));
+            }
+        }
+    }
+    for id in [999, 1999] {
+        *cells += 1;
+        if find(&b, id) != Some(None) {
+            faults.push(format!("{} NULL became {:?}", sample.native, find(&b, id)));
+        }
+    }
+}
+
+/// Each is refused by name, by the snapshot and by the stream, and nothing else stands at the target.
+async fn none_arrives(place: &Place, here: &Database, there: &Database, never: &[Refused]) {
+    if never.is_empty() {
+        return;
+    }
+    for way in ["before", "after"] {
+        let mut jobs = Vec::new();
+        for Refused { table, sample, value } in never {
+            let table = format!("{table}_{way}");
+            make(here, &table, sample).await;
+            if way == "before" {
+                here.execute(&format!("INSERT INTO {table} VALUES (1, {value})")).await.unwrap();
+            }
+            jobs.push((table.clone(), vec![table]));
+        }
+        let jobs: Vec<(&str, Vec<String>)> = jobs.iter().map(|(n, t)| (n.as_str(), t.clone())).collect();
+        place.write("tidelock.yaml", &configured(here, there, &jobs));
+        if way == "after" {
+            place.run(&["sync"]).done();
+            for Refused { table, value, .. } in never {
+                here.execute(&format!("INSERT INTO {table}_after VALUES (1, {value})")).await.unwrap();
+            }
+        }
+        let ran = place.run(&["sync"]);
+        assert_eq!(ran.code, 1, "{}", ran.transcript());
+        for Refused { table, sample, value } in never {
+            let name = format!("{table}_{way}");
+            let line = ran.err.lines().find(|l| l.starts_with(&format!("{name}: stopped: ")));
+            let told = line.is_some_and(|l| l.contains("column v") || l.contains(&format!("{name}.v")));
+            assert!(told, "{} {value} by {way}: {line:?}\n{}", sample.native, ran.transcript());
+            let rows = there.value(&format!("SELECT count(*) FROM {name}")).await.unwrap();
+            assert_eq!(rows.as_deref(), Some("0"), "{} {value} by {way}", sample.native);
+        }
+    }
+}
+
+/// Told whatever the test harness keeps to itself, with the sum over all pairs of this process.
+fn told(from: Kind, to: Kind, equal: usize, refused: usize, types: usize) {
+    static CELLS: [AtomicUsize; 3] = [const { AtomicUsize::new(0) }; 3];
+    let sum: Vec<usize> = CELLS
+        .iter()
+        .zip([equal, refused, types])
+        .map(|(c, n)| c.fetch_add(n, Ordering::Relaxed) + n)
+        .collect();
+    // A closed standard error is no reason to fail a test.
+    let _ = writeln!(
+        std::io::stderr(),
+        "matrix: {from} → {to}: {equal} values compared and equal, {refused} refused, {types} types refused \
+         (so far: {} equal, {} refused, {} types refused)",
+        sum[0],
+        sum[1],
+        sum[2]
+    );
+}
