@@ -33,7 +33,7 @@ pub use inspection::{Ask, Case, Finding, Inspection, Names, Role, ServerIdentity
 pub use merge::{Merged, exactly};
 pub use source::{ChangeStream, Chunk, ChunkReader, Coverage, Prepared, Snapshot, Source};
 pub use target::{Applied, Checkpoint, Loader, Target, WriteMode};
-pub use verdict::Verdict;
+pub use verdict::{Holds, Verdict, holds, made_otherwise};
 
 /// What every engine method answers.
 pub type Result<T> = std::result::Result<T, EndpointError>;

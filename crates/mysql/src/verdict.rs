@@ -3,7 +3,7 @@
 use crate::ENGINE;
 use crate::server::Flavor;
 use crate::types::{MADE_FOR_BOOL, MADE_FOR_INSTANT, MADE_FOR_UUID};
-use tidelock_endpoint::Verdict;
+use tidelock_endpoint::{Holds, Verdict, holds, made_otherwise};
 use tidelock_model::{Column, Type};
 
 /// A column to be made.
@@ -11,8 +11,8 @@ use tidelock_model::{Column, Type};
 pub(crate) struct Made {
     pub native: String,
     pub comment: Option<&'static str>,
-    /// What would change for some values.
-    pub lossy: Option<String>,
+    /// Which values it does not take, where ordinary ones are among them.
+    pub narrow: Option<String>,
     /// Text in our own collation.
     pub text: bool,
 }
@@ -26,7 +26,7 @@ const INDEXED: u32 = 255;
 
 /// What holds the source column in a new table. `indexed`: a key or an index has it, so it needs a length.
 pub(crate) fn made(from: &str, column: &Column, indexed: bool, flavor: Flavor) -> Result<Made, String> {
-    let exact = |native: String| Made { native, comment: None, lossy: None, text: false };
+    let exact = |native: String| Made { native, comment: None, narrow: None, text: false };
     if from == crate::ENGINE {
         return same_engine(column, flavor);
     }
@@ -57,7 +57,7 @@ pub(crate) fn made(from: &str, column: &Column, indexed: bool, flavor: Flavor) -
             ));
         }
         Type::Decimal { precision: None, .. } => Made {
-            lossy: Some(
+            narrow: Some(
                 "a number of any size becomes decimal(65,30): 35 digits before the point, 30 behind".into(),
             ),
             ..exact("decimal(65,30)".into())
@@ -103,7 +103,7 @@ fn precision(fraction: u8) -> String {
 }
 
 fn text(length: Option<u32>, fixed: bool, indexed: bool) -> Made {
-    let (native, lossy) = match length {
+    let (native, narrow) = match length {
         Some(n) if fixed && n <= 255 => (format!("char({n})"), None),
         Some(n) if n <= if indexed { LONGEST_INDEXED } else { LONGEST_VARCHAR } => {
             (format!("varchar({n})"), None)
@@ -116,11 +116,11 @@ fn text(length: Option<u32>, fixed: bool, indexed: bool) -> Made {
         ),
         _ => ("longtext".into(), None),
     };
-    Made { native, comment: None, lossy, text: true }
+    Made { native, comment: None, narrow, text: true }
 }
 
 fn bytes(length: Option<u32>, fixed: bool, indexed: bool) -> Made {
-    let (native, lossy) = match length {
+    let (native, narrow) = match length {
         Some(n) if fixed && n <= 255 => (format!("binary({n})"), None),
         Some(n) if n <= if indexed { 3_072 } else { 4_000 } => (format!("varbinary({n})"), None),
         _ if indexed => (
@@ -129,7 +129,7 @@ fn bytes(length: Option<u32>, fixed: bool, indexed: bool) -> Made {
         ),
         _ => ("longblob".into(), None),
     };
-    Made { native, comment: None, lossy, text: false }
+    Made { native, comment: None, narrow, text: false }
 }
 
 fn list(labels: &[String]) -> String {
@@ -154,7 +154,7 @@ fn same_engine(column: &Column, flavor: Flavor) -> Result<Made, String> {
         Type::Timestamp { .. } if native.starts_with("datetime") => Some(MADE_FOR_INSTANT),
         _ => None,
     };
-    let exact = Made { native: native.clone(), comment, lossy: None, text: false };
+    let exact = Made { native: native.clone(), comment, narrow: None, text: false };
     Ok(match flavor {
         Flavor::MySql if native == "uuid" => Made {
             native: "char(36) CHARACTER SET ascii COLLATE ascii_bin".into(),
@@ -202,109 +202,50 @@ fn near_collation(native: &str, flavor: Flavor) -> String {
 /// What becomes of the column's values: in a new table, or in the column that is there.
 pub(crate) fn verdict(from: &str, flavor: Flavor, column: &Column, existing: Option<&Column>) -> Verdict {
     let Some(existing) = existing else {
+        let otherwise = |becomes: &Type| {
+            let column = Column { data_type: becomes.clone(), ..column.clone() };
+            made("", &column, false, flavor).map(|made| made.native)
+        };
         return match made(from, column, false, flavor) {
-            Err(reason) => Verdict::Refused { reason },
-            Ok(Made { native, lossy: Some(reason), .. }) => Verdict::Lossy { native, reason },
+            Err(reason) => made_otherwise(&column.data_type, reason, otherwise),
+            Ok(Made { native, narrow: Some(reason), .. }) => Verdict::Narrow { native, reason },
             Ok(Made { native, .. }) => Verdict::Exact { native },
         };
     };
-    let native = existing.native.clone();
-    if rounds(&native) && !(from == ENGINE && column.native == native) {
+    let native = &existing.native;
+    if rounds(native) && !(from == ENGINE && column.native == *native) {
         let plain = if native.starts_with("float") { "FLOAT" } else { "DOUBLE" };
         let reason =
             format!("{native} rounds what it is given to so many digits; change the column to {plain}");
         return Verdict::Refused { reason };
     }
-    match holds(&column.data_type, existing) {
-        Holds::All => Verdict::Exact { native },
-        Holds::Some(reason) => Verdict::Lossy { native, reason: reason.into() },
-        Holds::None => Verdict::Refused { reason: format!("there is no exact conversion to {native}") },
-    }
+    let held = match holds(&column.data_type, &existing.data_type) {
+        // What we make for a number of any size: nothing is rounded that was taken before.
+        Holds::Converted(_) if widest(&column.data_type, &existing.data_type) => {
+            Holds::Some("numbers of more than 35 digits before the point or 30 behind are refused")
+        }
+        Holds::All
+            if matches!(column.data_type, Type::Timestamp { .. }) && native.starts_with("timestamp") =>
+        {
+            match from == ENGINE && column.native.starts_with("timestamp") {
+                true => Holds::All,
+                false => Holds::Some("instants before 1970 and after 2038-01-19 are refused"),
+            }
+        }
+        held => held,
+    };
+    held.verdict(native, &existing.data_type)
+}
+
+fn widest(source: &Type, existing: &Type) -> bool {
+    matches!(source, Type::Decimal { precision: None, .. })
+        && *existing == Type::Decimal { precision: Some(65), scale: 30 }
 }
 
 /// `double(10,2)`, also with `unsigned` behind it.
 fn rounds(native: &str) -> bool {
     let digits = native.strip_prefix("double(").or_else(|| native.strip_prefix("float("));
     digits.and_then(|d| d.split_once(')')).is_some_and(|(digits, _)| digits.contains(','))
-}
-
-enum Holds {
-    All,
-    Some(&'static str),
-    None,
-}
-
-fn when(all: bool, reason: &'static str) -> Holds {
-    if all { Holds::All } else { Holds::Some(reason) }
-}
-
-const LONGER: &str = "longer values are refused";
-const LARGER: &str = "values outside of its range are refused";
-const FINER: &str = "values with more digits are refused";
-
-fn holds(source: &Type, existing: &Column) -> Holds {
-    use Type::{
-        Bits, Bool, Bytes, Date, DateTime, Decimal, Enum, Float32, Float64, Int, Json, Set, Text, Time,
-        Timestamp, Uuid, Year,
-    };
-    let fits = |n: &Option<u32>, m: &Option<u32>| m.is_none_or(|m| n.is_some_and(|n| n <= m));
-    match (source, &existing.data_type) {
-        (Timestamp { fraction: f }, Timestamp { fraction: g }) => {
-            let ends = existing.native.starts_with("timestamp");
-            when(
-                f <= g && !ends,
-                if f > g { FINER } else { "instants before 1970 and after 2038-01-19 are refused" },
-            )
-        }
-        (a, b) if a == b => Holds::All,
-        (Bool, Int { .. }) => Holds::All,
-        (Int { .. }, Bool) => Holds::Some("numbers other than 0 and 1 are refused"),
-        (Int { bits: a, unsigned: u }, Int { bits: b, unsigned: v }) => {
-            when(if u == v { a <= b } else { *u && a < b }, LARGER)
-        }
-        (Int { bits, .. }, Decimal { precision: Some(p), scale }) => {
-            let digits = [3, 5, 8, 10, 20][usize::from(bits.div_ceil(8).clamp(1, 5)) - 1];
-            when(i32::from(*p) - i32::from(*scale) >= digits, LARGER)
-        }
-        (Int { bits, .. }, Float64) => when(*bits <= 32, LARGER),
-        (Int { bits, .. }, Float32) => when(*bits <= 24, LARGER),
-        (Year, Int { bits, .. }) => when(*bits >= 16, LARGER),
-        (Int { .. }, Year) | (Decimal { .. }, Int { .. } | Float32 | Float64) => Holds::Some(LARGER),
-        (Decimal { precision: Some(p), scale: s }, Decimal { precision: Some(q), scale: t }) => {
-            when(s <= t && i32::from(*p) - i32::from(*s) <= i32::from(*q) - i32::from(*t), FINER)
-        }
-        (Decimal { .. }, Decimal { .. }) => Holds::Some(FINER),
-        (Float32, Float64) => Holds::All,
-        (Float64, Float32) | (Float32 | Float64, Decimal { .. }) => Holds::Some(FINER),
-        (Text { fixed: false, .. }, Text { fixed: true, .. }) => {
-            Holds::Some("longer texts and texts with trailing blanks are refused")
-        }
-        (Text { length: n, .. }, Text { length: m, .. }) => when(fits(n, m), LONGER),
-        (Enum { labels }, Text { length, .. }) => {
-            let longest = labels.iter().map(|l| l.chars().count() as u32).max().unwrap_or(0);
-            when(length.is_none_or(|n| longest <= n), LONGER)
-        }
-        (Set { .. }, Text { length, .. }) => when(length.is_none(), LONGER),
-        (Enum { labels: a }, Enum { labels: b }) | (Set { labels: a }, Set { labels: b }) => {
-            when(a.iter().all(|l| b.contains(l)), "other labels are refused")
-        }
-        (Text { .. }, Enum { .. } | Set { .. }) => Holds::Some("other labels are refused"),
-        (Uuid, Text { length, .. }) => when(length.is_none_or(|n| n >= 36), LONGER),
-        (Text { .. }, Uuid) => Holds::Some("what is no UUID is refused"),
-        (Bytes { length: n, fixed: f }, Bytes { length: m, fixed: g }) => {
-            when(fits(n, m) && (!g || *f && n == m), "values of another length are refused")
-        }
-        (Bits { .. }, Bits { .. }) => Holds::Some("values of another length are refused"),
-        (Date, DateTime { .. }) => Holds::All,
-        (DateTime { .. }, Date) => Holds::Some("values with a time of day are refused"),
-        (DateTime { fraction: f }, DateTime { fraction: g }) => when(f <= g, FINER),
-        (Timestamp { .. }, DateTime { .. }) => {
-            Holds::Some("it holds no zone: instants are kept in UTC and read back without one")
-        }
-        (Time { fraction: f, zone: false }, Time { fraction: g, zone: false }) => when(f <= g, FINER),
-        (Json, Text { length: None, .. }) => Holds::Some("it is kept as a text"),
-        _ => Holds::None,
-    }
 }
 
 #[cfg(test)]
@@ -348,7 +289,7 @@ mod tests {
         let existing = |t: Type, n: &str| Column::new("c", t, n);
         let source = Column::new("c", Type::Timestamp { fraction: 6 }, "timestamptz");
         let ts = existing(Type::Timestamp { fraction: 6 }, "timestamp(6)");
-        assert!(matches!(verdict("postgres", Flavor::MySql, &source, Some(&ts)), Verdict::Lossy { .. }));
+        assert!(matches!(verdict("postgres", Flavor::MySql, &source, Some(&ts)), Verdict::Narrow { .. }));
         let int = Column::new("c", Type::int(32), "integer");
         assert!(matches!(
             verdict("postgres", Flavor::MySql, &int, Some(&existing(Type::int(64), "bigint"))),
@@ -358,6 +299,12 @@ mod tests {
             verdict("postgres", Flavor::MySql, &int, Some(&existing(Type::text(), "text"))),
             Verdict::Refused { .. }
         ));
+        let interval = Column::new("c", Type::Interval, "interval");
+        let Verdict::Lossy { native, becomes, .. } = verdict("postgres", Flavor::MySql, &interval, None)
+        else {
+            panic!()
+        };
+        assert_eq!((native.as_str(), becomes), ("longtext", Type::text()));
     }
 
     #[test]

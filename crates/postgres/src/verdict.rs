@@ -1,7 +1,7 @@
 //! Neutral types → what holds them here: in a column to be made, and in one that is there.
 
 use crate::ENGINE;
-use tidelock_endpoint::Verdict;
+use tidelock_endpoint::{Holds, Verdict, holds, made_otherwise};
 use tidelock_model::{Column, Type};
 
 /// The type that holds the source column in a new table.
@@ -61,99 +61,17 @@ fn native(data_type: &Type) -> Result<String, String> {
 pub(crate) fn verdict(from: &str, column: &Column, existing: Option<&Column>) -> Verdict {
     let Some(existing) = existing else {
         return match made(from, column) {
-            Err(reason) => Verdict::Refused { reason },
+            Err(reason) => made_otherwise(&column.data_type, reason, native),
             Ok(native) => Verdict::Exact { native },
         };
     };
-    let native = existing.native.clone();
-    if from == ENGINE && normalised(&column.native, &native) {
-        let reason = "jsonb keeps neither blanks, the order of names, nor names that come twice";
-        return Verdict::Lossy { native, reason: reason.into() };
-    }
-    match holds(&column.data_type, &existing.data_type) {
-        Holds::All => Verdict::Exact { native },
-        Holds::Some(reason) => Verdict::Lossy { native, reason: reason.into() },
-        Holds::None => Verdict::Refused { reason: format!("there is no exact conversion to {native}") },
-    }
-}
-
-/// The same neutral type, and yet the server writes the value anew.
-fn normalised(source: &str, existing: &str) -> bool {
-    matches!((source, existing), ("json", "jsonb") | ("json[]", "jsonb[]"))
-}
-
-enum Holds {
-    All,
-    Some(&'static str),
-    None,
-}
-
-fn when(all: bool, reason: &'static str) -> Holds {
-    if all { Holds::All } else { Holds::Some(reason) }
-}
-
-const LONGER: &str = "longer values are refused";
-const LARGER: &str = "values outside of its range are refused";
-const FINER: &str = "values with more digits are refused";
-const LABELS: &str = "other labels are refused";
-
-fn holds(source: &Type, existing: &Type) -> Holds {
-    use Type::{
-        Array, Bits, Bool, Bytes, Date, DateTime, Decimal, Enum, Float32, Float64, Int, Json, Set, Text,
-        Time, Timestamp, Uuid, Year,
+    let held = match (column.native.as_str(), existing.native.as_str()) {
+        ("json", "jsonb") | ("json[]", "jsonb[]") if from == ENGINE => Holds::Some(
+            "jsonb keeps neither blanks nor the order of names, and texts in which a name comes twice are refused",
+        ),
+        _ => holds(&column.data_type, &existing.data_type),
     };
-    let fits = |n: &Option<u32>, m: &Option<u32>| m.is_none_or(|m| n.is_some_and(|n| n <= m));
-    match (source, existing) {
-        (a, b) if a == b => Holds::All,
-        (Bool, Int { .. }) => Holds::All,
-        (Int { .. }, Bool) => Holds::Some("numbers other than 0 and 1 are refused"),
-        (Int { bits: a, unsigned: u }, Int { bits: b, unsigned: v }) => {
-            when(if u == v { a <= b } else { *u && a < b }, LARGER)
-        }
-        (Int { .. } | Decimal { .. } | Float32 | Float64 | Year, Decimal { precision: None, .. }) => {
-            Holds::All
-        }
-        (Int { bits, .. }, Decimal { precision: Some(p), scale }) => {
-            let digits = [3, 5, 8, 10, 20][usize::from(bits.div_ceil(8).clamp(1, 5)) - 1];
-            when(i32::from(*p) - i32::from(*scale) >= digits, LARGER)
-        }
-        (Int { bits, .. }, Float64) => when(*bits <= 32, LARGER),
-        (Int { bits, .. }, Float32) => when(*bits <= 16, LARGER),
-        (Year, Int { bits, .. }) => when(*bits >= 16, LARGER),
-        (Decimal { .. }, Int { .. } | Float32 | Float64) => Holds::Some(LARGER),
-        (Decimal { precision: Some(p), scale: s }, Decimal { precision: Some(q), scale: t }) => {
-            when(s <= t && i32::from(*p) - i32::from(*s) <= i32::from(*q) - i32::from(*t), FINER)
-        }
-        (Decimal { .. }, Decimal { .. }) => Holds::Some(FINER),
-        (Float32, Float64) => Holds::All,
-        (Float64, Float32) | (Float32 | Float64, Decimal { .. }) => Holds::Some(FINER),
-        (Text { fixed: false, .. }, Text { fixed: true, .. }) => {
-            Holds::Some("longer texts and texts with trailing blanks are refused")
-        }
-        (Text { length: n, .. }, Text { length: m, .. }) => when(fits(n, m), LONGER),
-        (Enum { labels }, Text { length, fixed: false }) => {
-            let longest = labels.iter().map(|l| l.chars().count() as u32).max().unwrap_or(0);
-            when(length.is_none_or(|n| longest <= n), LONGER)
-        }
-        (Set { .. }, Text { length, fixed: false }) => when(length.is_none(), LONGER),
-        (Enum { labels: a }, Enum { labels: b }) => when(a.iter().all(|l| b.contains(l)), LABELS),
-        (Text { .. }, Enum { .. }) => Holds::Some(LABELS),
-        (Uuid, Text { length, .. }) => when(length.is_none_or(|n| n >= 36), LONGER),
-        (Text { .. }, Uuid) => Holds::Some("what is no UUID is refused"),
-        (Bytes { .. }, Bytes { .. }) => Holds::All,
-        (Bits { length: n, .. }, Bits { length: m, varying: true }) => when(fits(n, m), LONGER),
-        (Bits { .. }, Bits { .. }) => Holds::Some("values of another length are refused"),
-        (Date, DateTime { .. }) => Holds::All,
-        (DateTime { fraction: f }, DateTime { fraction: g }) => when(f <= g, FINER),
-        (Timestamp { fraction: f }, Timestamp { fraction: g }) => when(f <= g, FINER),
-        (Timestamp { .. }, DateTime { .. }) => {
-            Holds::Some("it holds no zone: instants are kept in UTC and read back without one")
-        }
-        (Time { fraction: f, zone: y }, Time { fraction: g, zone: z }) if y == z => when(f <= g, FINER),
-        (Json, Text { length: None, fixed: false }) => Holds::Some("it is kept as a text"),
-        (Array { element: a }, Array { element: b }) => holds(a, b),
-        _ => Holds::None,
-    }
+    held.verdict(&existing.native, &existing.data_type)
 }
 
 #[cfg(test)]
@@ -178,11 +96,11 @@ mod tests {
     }
 
     #[test]
-    fn json_becomes_jsonb_with_a_loss_and_back_without() {
+    fn json_becomes_jsonb_with_a_word_and_back_without() {
         let to = |from: &str, there: &str| {
             verdict(ENGINE, &Column::new("c", Type::Json, from), Some(&Column::new("c", Type::Json, there)))
         };
-        assert!(matches!(to("json", "jsonb"), Verdict::Lossy { .. }));
+        assert!(matches!(to("json", "jsonb"), Verdict::Narrow { .. }));
         assert!(matches!(to("jsonb", "json"), Verdict::Exact { .. }));
         assert!(matches!(to("json", "json"), Verdict::Exact { .. }));
     }
@@ -194,7 +112,8 @@ mod tests {
             verdict("mysql", &source, Some(&Column::new("c", existing, "there")))
         };
         assert!(matches!(to(Type::int(64)), Verdict::Exact { .. }));
-        assert!(matches!(to(Type::int(16)), Verdict::Lossy { .. }));
+        assert!(matches!(to(Type::int(16)), Verdict::Narrow { .. }));
+        assert!(matches!(to(Type::Float32), Verdict::Lossy { becomes: Type::Float32, .. }));
         assert!(matches!(to(Type::text()), Verdict::Refused { .. }));
     }
 }

@@ -1,7 +1,7 @@
 //! What becomes of a source's column here: the types side by side.
 
 use crate::types::{Affinity, FLOAT_DIGITS, declared};
-use tidelock_endpoint::Verdict;
+use tidelock_endpoint::{Verdict, holds, made_otherwise};
 use tidelock_model::{Column, Type};
 
 /// See `Endpoint::column_verdict`.
@@ -14,32 +14,38 @@ pub fn column_verdict(from: &str, column: &Column, existing: Option<&Column>) ->
     }
     match declared(column) {
         Ok(native) => Verdict::Exact { native },
-        Err(reason) => Verdict::Refused { reason },
+        Err(reason) => made_otherwise(&column.data_type, reason, |becomes| {
+            declared(&Column { data_type: becomes.clone(), ..column.clone() })
+        }),
     }
 }
 
 fn held_by(from: &Type, existing: &Column) -> Verdict {
     let native = || existing.native.clone();
     let exact = || Verdict::Exact { native: native() };
-    let lossy = |reason: &str| Verdict::Lossy { native: native(), reason: reason.to_owned() };
+    let narrow = |reason: &str| Verdict::Narrow { native: native(), reason: reason.to_owned() };
     let numeric = Affinity::of(&existing.native) != Affinity::Text;
     match (from, &existing.data_type) {
         (Type::Int { bits: 64, unsigned: true }, Type::Int { bits: 64, unsigned: false }) => {
-            lossy("numbers above 9223372036854775807 are refused")
+            narrow("numbers above 9223372036854775807 are refused")
         }
         (Type::Int { bits, unsigned }, Type::Int { bits: to, unsigned: to_unsigned }) => {
             let fits = bits < to && (*unsigned || !to_unsigned) || bits == to && unsigned == to_unsigned;
-            if fits { exact() } else { lossy("numbers outside of its range are refused") }
+            if fits { exact() } else { narrow("numbers outside of its range are refused") }
         }
         (Type::Bool | Type::Year, Type::Int { .. }) => exact(),
         (Type::Int { .. } | Type::Decimal { .. }, Type::Decimal { precision, scale }) => {
-            decimal(from, *precision, *scale, numeric).map_or_else(exact, |reason| lossy(&reason))
+            decimal(from, *precision, *scale, numeric).map_or_else(exact, |reason| narrow(&reason))
         }
-        (Type::Decimal { .. }, Type::Float64) => lossy("numbers that a float does not hold are refused"),
+        (Type::Decimal { .. }, Type::Float64) => Verdict::Lossy {
+            native: native(),
+            reason: "numbers become the nearest that a float has".into(),
+            becomes: Type::Float64,
+        },
         (Type::Float32 | Type::Float64, Type::Decimal { .. }) => {
-            lossy("NaN, infinities and numbers with more digits than it has are refused")
+            narrow("NaN, infinities and numbers with more digits than it has are refused")
         }
-        (Type::Float32, Type::Float64) => lossy("a number of 32 bits gets the digits of one of 64"),
+        (Type::Float32, Type::Float64) => exact(),
         (Type::Float32, Type::Float32) | (Type::Float64, Type::Float64) => exact(),
         (Type::Text { .. } | Type::Enum { .. } | Type::Set { .. }, Type::Text { .. }) => exact(),
         (Type::Uuid | Type::Json | Type::Bits { .. }, Type::Text { .. }) => exact(),
@@ -49,6 +55,9 @@ fn held_by(from: &Type, existing: &Column) -> Verdict {
         }
         (Type::Timestamp { .. }, Type::Timestamp { .. }) | (Type::Interval, Type::Interval) => exact(),
         (Type::Time { zone, .. }, Type::Time { zone: to, .. }) if zone == to => exact(),
+        (Type::Array { .. }, Type::Json) | (Type::Native { .. }, Type::Text { .. }) => {
+            holds(from, &existing.data_type).verdict(&existing.native, &existing.data_type)
+        }
         (Type::Array { .. } | Type::Geometry | Type::Native { .. }, _) => Verdict::Refused {
             reason: declared(&Column::new("", from.clone(), "")).err().unwrap_or_default(),
         },

@@ -27,7 +27,15 @@ const NAME: &str = "copy!";
 /// A job that copies all tables selected.
 fn job(source: &str, target: &str, tables: TableSelection) -> Job {
     let route = Route::OneWay { source: source.to_owned(), target: target.to_owned() };
-    Job { name: NAME.to_owned(), route, tables, capture: None, batch_size: 1000, conflicts: None }
+    Job {
+        name: NAME.to_owned(),
+        route,
+        tables,
+        capture: None,
+        batch_size: 1000,
+        types: Vec::new(),
+        conflicts: None,
+    }
 }
 
 /// Copies, then holds what the view had, counted at the source, against what the target has. Our checkpoints go, also from a copy that failed, if the target still

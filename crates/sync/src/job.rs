@@ -1,9 +1,9 @@
 //! What a job is: the config's words as plain data, without the file they came from.
 
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use tidelock_endpoint::CaptureKind;
-use tidelock_model::TableName;
+use tidelock_model::{Column, TableName};
 
 /// One configured synchronisation between endpoints.
 #[derive(Clone, Debug, PartialEq)]
@@ -18,8 +18,17 @@ pub struct Job {
     pub capture: Option<CaptureKind>,
     /// Most rows applied together.
     pub batch_size: usize,
+    /// Conversions with a loss that are allowed.
+    pub types: Vec<Conversion>,
     /// How conflicts are decided; always there for a two-way job.
     pub conflicts: Option<ConflictPolicy>,
+}
+
+impl Job {
+    /// Whether the values of a column may be converted to this type of the target with a loss.
+    pub fn allows(&self, column: &Column, to: &str) -> bool {
+        self.types.iter().any(|conversion| conversion.allows(&column.native, to))
+    }
 }
 
 /// Between which endpoints a job runs.
@@ -100,6 +109,9 @@ pub struct TableRule {
     pub columns: ColumnSelection,
     /// Other column names at the target, by the source's name.
     pub rename: BTreeMap<String, String>,
+    /// Columns, by the source's name, whose values may be converted with a loss.
+    #[serde(default)]
+    pub types: BTreeSet<String>,
 }
 
 /// Which columns of a table take part.
@@ -118,7 +130,13 @@ pub enum ColumnSelection {
 impl TableRule {
     /// The whole table under its own name.
     pub fn plain(name: impl Into<String>) -> TableRule {
-        TableRule { name: name.into(), to: None, columns: ColumnSelection::All, rename: BTreeMap::new() }
+        TableRule {
+            name: name.into(),
+            to: None,
+            columns: ColumnSelection::All,
+            rename: BTreeMap::new(),
+            types: BTreeSet::new(),
+        }
     }
 
     /// Whether a source column takes part.
@@ -141,8 +159,74 @@ impl TableRule {
             ColumnSelection::All => &[][..],
             ColumnSelection::Only(names) | ColumnSelection::Exclude(names) => names,
         };
-        named.iter().chain(self.rename.keys()).map(String::as_str)
+        named.iter().chain(self.rename.keys()).chain(&self.types).map(String::as_str)
     }
+}
+
+/// A conversion with a loss that a user allowed, such as `numeric -> double`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Conversion {
+    /// The source's type.
+    pub from: String,
+    /// The target's.
+    pub to: String,
+}
+
+impl Conversion {
+    /// Of native types, as findings name it.
+    pub fn of(from: &str, to: &str) -> Conversion {
+        Conversion { from: plain_type(from), to: plain_type(to) }
+    }
+
+    /// Whether the word is given for a column of these native types. What is written without a length or precision stands for all of them.
+    pub fn allows(&self, from: &str, to: &str) -> bool {
+        let same = |word: &str, native: &str| {
+            let word = word.trim().to_lowercase();
+            word == native.to_lowercase() || word == plain_type(native)
+        };
+        same(&self.from, from) && same(&self.to, to)
+    }
+}
+
+/// `<from> -> <to>`, as the config writes it.
+impl std::fmt::Display for Conversion {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} -> {}", self.from, self.to)
+    }
+}
+
+impl std::str::FromStr for Conversion {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.split_once("->").map(|(from, to)| (from.trim(), to.trim())) {
+            Some((from, to)) if !from.is_empty() && !to.is_empty() => {
+                Ok(Conversion { from: from.to_owned(), to: to.to_owned() })
+            }
+            _ => Err(format!(
+                "`{text}` is no conversion; write `<type of the source> -> <type of the target>`"
+            )),
+        }
+    }
+}
+
+/// `numeric(10,2)` is `numeric`, `timestamp(3) with time zone` is without its 3, and character sets and expressions are no part of a type's name.
+fn plain_type(native: &str) -> String {
+    let lower = native.to_lowercase();
+    let cut = [" character set ", " collate ", " generated always ", " on update "]
+        .iter()
+        .filter_map(|behind| lower.find(behind))
+        .min();
+    let (mut name, mut depth) = (String::new(), 0);
+    for c in lower[..cut.unwrap_or(lower.len())].chars() {
+        match c {
+            '(' => depth += 1,
+            ')' => depth -= 1,
+            c if depth == 0 => name.push(c),
+            _ => {}
+        }
+    }
+    name.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// How a two-way job decides when two sides changed one row.
@@ -193,6 +277,21 @@ fn wildcard(pattern: &[u8], text: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_conversion_is_allowed_for_all_lengths_or_for_one() {
+        let all: Conversion = "numeric -> double".parse().unwrap();
+        assert!(all.allows("numeric(10,2)", "double") && all.allows("NUMERIC", "Double"));
+        assert!(!all.allows("real", "double") && !all.allows("numeric", "float"));
+        let one: Conversion = "numeric(10,2)->decimal(8,1)".parse().unwrap();
+        assert!(one.allows("numeric(10,2)", "decimal(8,1)") && !one.allows("numeric(10,3)", "decimal(8,1)"));
+        let zone = Conversion::of(
+            "timestamp(3) with time zone",
+            "varchar(9) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin",
+        );
+        assert_eq!(zone.to_string(), "timestamp with time zone -> varchar");
+        assert!("numeric".parse::<Conversion>().is_err() && "a -> ".parse::<Conversion>().is_err());
+    }
 
     #[test]
     fn patterns_match_names_and_schemas() {

@@ -5,7 +5,7 @@
 
 use crate::{Result, SyncError};
 use std::sync::Arc;
-use tidelock_model::{CodecError, Image, ImageWriter, Rows, RowsWriter, Table};
+use tidelock_model::{CodecError, Image, ImageWriter, Rows, RowsWriter, Slot, Table, Type, converted};
 
 /// How rows of one source table become rows of one target table.
 #[derive(Clone, Debug)]
@@ -16,7 +16,9 @@ pub struct TableMap {
     pub target: Arc<Table>,
     /// For each target column the source column it comes from.
     pub columns: Vec<usize>,
-    /// Source and target columns stand in the same order.
+    /// For each target column the type that its values are converted to, by the user's word; mostly none.
+    turned: Vec<Option<Type>>,
+    /// Source and target columns stand in the same order, and nothing is converted.
     identity: bool,
 }
 
@@ -26,7 +28,15 @@ impl TableMap {
         assert_eq!(columns.len(), target.columns.len());
         let identity =
             columns.len() == source.columns.len() && columns.iter().enumerate().all(|(i, c)| i == *c);
-        TableMap { source, target, columns, identity }
+        TableMap { source, target, turned: vec![None; columns.len()], columns, identity }
+    }
+
+    /// With values that are converted, for each target column; never those of the key.
+    pub fn turning(mut self, turned: Vec<Option<Type>>) -> TableMap {
+        assert_eq!(turned.len(), self.columns.len());
+        self.identity &= turned.iter().all(Option::is_none);
+        self.turned = turned;
+        self
     }
 
     /// The table as it is.
@@ -39,6 +49,11 @@ impl TableMap {
         let mut text = self.target.name.to_string();
         for (to, from) in self.target.columns.iter().zip(&self.columns) {
             text += &format!("\0{}\0{}", to.name, self.source.columns[*from].name);
+        }
+        for (place, becomes) in self.turned.iter().enumerate() {
+            if let Some(becomes) = becomes {
+                text += &format!("\0{place}\0{becomes:?}");
+            }
         }
         format!("{:016x}", xxhash_rust::xxh3::xxh3_64(text.as_bytes()))
     }
@@ -63,7 +78,8 @@ impl TableMap {
             return Err(SyncError::stopped("TL-SYNC-SCHEMA-CHANGED", message));
         }
         let place = |i: &usize| version.column(&self.source.columns[*i].name).expect("checked above");
-        Ok(TableMap::new(version.clone(), self.target.clone(), self.columns.iter().map(place).collect()))
+        let columns = self.columns.iter().map(place).collect();
+        Ok(TableMap::new(version.clone(), self.target.clone(), columns).turning(self.turned.clone()))
     }
 
     /// Writes the target's row for a source row, at the end of `out`.
@@ -78,8 +94,16 @@ impl TableMap {
             slots.push(slot?);
         }
         let mut writer = ImageWriter::new(out);
-        for column in &self.columns {
-            writer.raw(slots.get(*column).ok_or(CodecError::Short("a row image"))?);
+        let mut scratch = String::new();
+        for (column, turned) in self.columns.iter().zip(&self.turned) {
+            let slot = slots.get(*column).ok_or(CodecError::Short("a row image"))?;
+            match turned {
+                None => writer.raw(slot),
+                Some(becomes) => match Image::from_bytes(slot).slot(0)? {
+                    Slot::Value(value) => writer.value(&converted(value, becomes, &mut scratch)),
+                    Slot::NotSent => writer.not_sent(),
+                },
+            }
         }
         Ok(())
     }

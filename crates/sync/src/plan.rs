@@ -3,13 +3,13 @@
 //! A job makes one [`Flow`] for each direction. Planning finds **all** that is in the way, at both ends and between them, and says it in findings; a flow
 //! is only good when none of them is an error.
 
-use crate::job::{ConflictPolicy, TableRule};
+use crate::job::{ConflictPolicy, Conversion, Job, TableRule};
 use crate::mapping::TableMap;
 use crate::naming;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use tidelock_endpoint::{Endpoint, Finding, Inspection, Severity, Verdict};
-use tidelock_model::{Column, ColumnDefault, ForeignKey, Index, Table, TableName};
+use tidelock_model::{Column, ColumnDefault, ForeignKey, Index, Table, TableName, Type};
 
 /// One direction of a job.
 #[derive(Clone, Debug)]
@@ -90,14 +90,12 @@ pub struct Side<'a> {
     pub inspection: &'a Inspection,
 }
 
-/// Plans one direction. `rules` are the tables of the source that the job asks for, with what the job says of each.
+/// Plans one direction of a job. `rules` are the tables of the source that the job asks for, with what the job says of each.
 pub fn plan(
-    job: &str,
+    job: &Job,
     source: Side<'_>,
     target: Side<'_>,
     rules: &[(Arc<Table>, TableRule)],
-    batch_size: usize,
-    policy: Option<&ConflictPolicy>,
 ) -> (Flow, Vec<Finding>) {
     let mut findings = Vec::new();
     if source.inspection.server.id == target.inspection.server.id
@@ -109,7 +107,7 @@ pub fn plan(
             target.endpoint.name()
         );
         findings.push(
-            Finding::new(Severity::Warning, "TL-PLAN-SAME-DATABASE", job, message)
+            Finding::new(Severity::Warning, "TL-PLAN-SAME-DATABASE", &job.name, message)
                 .remedy("look at the URLs of both endpoints; give the tables other names at the target by `to` where it is meant so"),
         );
     }
@@ -118,23 +116,25 @@ pub fn plan(
         rules.iter().map(|(t, r)| (t.name.clone(), (naming::of_table(t, r, source, target), r))).collect();
     let tables: Vec<Arc<TableMap>> = rules
         .iter()
-        .filter_map(|(table, rule)| map_table(table, rule, &renamed, source, target, &mut findings))
+        .filter_map(|(table, rule)| map_table(job, table, rule, &renamed, source, target, &mut findings))
         .map(Arc::new)
         .collect();
-    let two_way = policy.map(|policy| two_way(&tables, policy, source.endpoint.name(), &mut findings));
+    let two_way =
+        job.conflicts.as_ref().map(|policy| two_way(&tables, policy, source.endpoint.name(), &mut findings));
     let flow = Flow {
-        job: job.to_owned(),
+        job: job.name.clone(),
         source: source.endpoint.name().to_owned(),
         target: target.endpoint.name().to_owned(),
         marks: Marks { source: mark(source), target: mark(target) },
         tables,
-        batch_size,
+        batch_size: job.batch_size,
         two_way,
     };
     (flow, findings)
 }
 
 fn map_table(
+    job: &Job,
     table: &Arc<Table>,
     rule: &TableRule,
     renamed: &BTreeMap<TableName, (TableName, &TableRule)>,
@@ -171,7 +171,7 @@ fn map_table(
     }
     let (to, _) = &renamed[&table.name];
     let existing = target.inspection.tables.iter().find(|t| t.name == *to);
-    let mut columns = Vec::with_capacity(places.len());
+    let (mut columns, mut turned) = (Vec::with_capacity(places.len()), Vec::with_capacity(places.len()));
     for place in &places {
         let from = &read.columns[*place];
         let name = naming::of_column(rule.target_column(&from.name), existing.map(|t| &**t), target);
@@ -192,8 +192,21 @@ fn map_table(
                 .remedy("leave it out with `columns: { exclude: […] }`"),
             );
         }
-        verdict(from, there, &subject, source, target, findings);
-        columns.push(Column { name, default: portable_default(from, source, target), ..from.clone() });
+        let becomes = verdict(from, there, &subject, source, target, findings);
+        let word = Word {
+            allowed: rule.types.contains(&from.name)
+                || becomes.as_ref().is_some_and(|b| job.allows(from, &b.native)),
+            two_way: job.conflicts.is_some(),
+            key: read.key.contains(place),
+        };
+        let becomes = becomes.and_then(|b| word.given(from, b, &subject, target, findings));
+        let mut to = Column { name, default: portable_default(from, source, target), ..from.clone() };
+        if let Some(becomes) = &becomes {
+            // Whatever the source calls it, it is made for what the values become.
+            (to.data_type, to.native, to.default) = (becomes.becomes.clone(), becomes.native.clone(), None);
+        }
+        columns.push(to);
+        turned.push(becomes.map(|b| b.becomes));
     }
     let shape = |wanted: &[usize]| {
         wanted.iter().map(|c| places.iter().position(|p| p == c)).collect::<Option<Vec<usize>>>()
@@ -224,7 +237,7 @@ fn map_table(
     if findings[before..].iter().any(|f| f.severity == Severity::Error) {
         return None;
     }
-    Some(TableMap::new(Arc::new(read), Arc::new(mapped), places))
+    Some(TableMap::new(Arc::new(read), Arc::new(mapped), places).turning(turned))
 }
 
 fn foreign_key(
@@ -269,12 +282,13 @@ fn verdict(
     source: Side<'_>,
     target: Side<'_>,
     findings: &mut Vec<Finding>,
-) {
+) -> Option<Becomes> {
     let name = format!("{subject}.{}", column.name);
     let from = source.endpoint.capabilities().engine;
     match target.endpoint.column_verdict(from, &target.inspection.server, column, existing) {
         Verdict::Exact { .. } => {}
-        Verdict::Lossy { native, reason } => {
+        Verdict::Lossy { native, reason, becomes } => return Some(Becomes { native, reason, becomes }),
+        Verdict::Narrow { native, reason } => {
             let message =
                 format!("{} would become {native} at {}: {reason}", column.native, target.endpoint.name());
             findings.push(Finding::new(
@@ -291,6 +305,67 @@ fn verdict(
                     .remedy("leave the column out with `columns: { exclude: […] }`"),
             );
         }
+    }
+    None
+}
+
+/// A conversion with a loss.
+struct Becomes {
+    native: String,
+    reason: String,
+    becomes: Type,
+}
+
+/// Whether a conversion with a loss may be.
+struct Word {
+    /// The user said so.
+    allowed: bool,
+    two_way: bool,
+    key: bool,
+}
+
+impl Word {
+    /// What the column's values are converted to; a finding either way.
+    fn given(
+        &self,
+        column: &Column,
+        to: Becomes,
+        subject: &str,
+        target: Side<'_>,
+        findings: &mut Vec<Finding>,
+    ) -> Option<Becomes> {
+        let name = format!("{subject}.{}", column.name);
+        let becomes = format!(
+            "{} would become {} at {}: {}",
+            column.native,
+            to.native,
+            target.endpoint.name(),
+            to.reason
+        );
+        let finding = |severity, message| Finding::new(severity, "TL-PLAN-TYPE-LOSSY", name, message);
+        let (message, remedy) = if self.key {
+            (
+                format!("{becomes}; keys are not converted: two of them could become one"),
+                "give the key a type that holds it at the target".to_owned(),
+            )
+        } else if self.two_way {
+            (format!("{becomes}; a two-way job converts nothing with a loss: the two sides could never be equal"), "give both columns types that hold each other's values, or leave the column out with `columns: { exclude: […] }`".to_owned())
+        } else if self.allowed {
+            findings.push(finding(Severity::Warning, becomes + ", as the job allows"));
+            return Some(to);
+        } else {
+            let conversion = Conversion::of(&column.native, &to.native);
+            (
+                becomes,
+                format!(
+                    "allow it in the job by `types: {{ \"{conversion}\": allow }}`, or for this column by `types: {{ {}: allow }}` at its table; or leave the \
+                     column out with `columns: {{ exclude: […] }}`",
+                    column.name
+                ),
+            )
+        };
+        findings.push(finding(Severity::Error, message).remedy(remedy));
+        None
     }
 }
 

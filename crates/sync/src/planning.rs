@@ -80,7 +80,7 @@ pub async fn direction(
     let there = inspect(source, Ask { role, tables: Some(own) }).await?;
     let sides =
         (Side { endpoint: &**source, inspection: &there }, Side { endpoint: &**target, inspection: &here });
-    let (flow, between) = plan(&job.name, sides.0, sides.1, &rules, job.batch_size, job.conflicts.as_ref());
+    let (flow, between) = plan(job, sides.0, sides.1, &rules);
     let own = flow.tables.iter().map(|t| t.target.name.clone()).collect();
     let here = inspect(target, Ask { role: Role::Target, tables: Some(own) }).await?;
     findings.extend(there.findings);

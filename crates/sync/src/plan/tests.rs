@@ -1,7 +1,7 @@
 //! Every code that planning gives, with what leads to it. Nothing here is asked of a server.
 
 use super::*;
-use crate::job::ColumnSelection;
+use crate::job::{ColumnSelection, Route, TableSelection};
 use async_trait::async_trait;
 use std::cmp::Ordering;
 use tidelock_endpoint::{
@@ -43,7 +43,12 @@ impl Endpoint for Paper {
     }
     fn column_verdict(&self, _: &str, _: &ServerIdentity, column: &Column, _: Option<&Column>) -> Verdict {
         match column.native.as_str() {
-            "wide" => Verdict::Lossy { native: "narrow".into(), reason: "it holds less".into() },
+            "wide" => Verdict::Narrow { native: "narrow".into(), reason: "it holds less".into() },
+            "exact(9)" => Verdict::Lossy {
+                native: "rough".into(),
+                reason: "it is rounded".into(),
+                becomes: Type::Float64,
+            },
             "odd" => Verdict::Refused { reason: "there is nothing like it".into() },
             native => Verdict::Exact { native: native.into() },
         }
@@ -90,6 +95,8 @@ struct Case {
     target: &'static [&'static str],
     /// Changes what the job says of every table.
     rule: fn(&mut TableRule),
+    /// Conversions that the job allows.
+    types: &'static [&'static str],
     /// The version column of a two-way job.
     version: Option<&'static str>,
     same_server: bool,
@@ -108,6 +115,7 @@ const PLAIN: Case = Case {
     source: &["items: id* name"],
     target: &[],
     rule: |_| (),
+    types: &[],
     version: None,
     same_server: false,
     told: None,
@@ -118,6 +126,52 @@ const PLAIN: Case = Case {
 
 const CASES: &[Case] = &[
     PLAIN,
+    Case {
+        hazard: "a conversion that loses something is not done without a word",
+        source: &["items: id* price:exact(9)"],
+        found: &["Error TL-PLAN-TYPE-LOSSY items.price"],
+        tables: 0,
+        ..PLAIN
+    },
+    Case {
+        hazard: "a conversion that the job allows is done, and told",
+        source: &["items: id* price:exact(9)"],
+        types: &["exact -> rough"],
+        found: &["Warning TL-PLAN-TYPE-LOSSY items.price"],
+        ..PLAIN
+    },
+    Case {
+        hazard: "a conversion that the table's rule allows is done, and told",
+        source: &["items: id* price:exact(9)"],
+        rule: |rule| rule.types = ["price".to_owned()].into(),
+        found: &["Warning TL-PLAN-TYPE-LOSSY items.price"],
+        ..PLAIN
+    },
+    Case {
+        hazard: "a word for another length is no word",
+        source: &["items: id* price:exact(9)"],
+        types: &["exact(8) -> rough", "rough -> exact"],
+        found: &["Error TL-PLAN-TYPE-LOSSY items.price"],
+        tables: 0,
+        ..PLAIN
+    },
+    Case {
+        hazard: "a key is not converted whatever the job allows",
+        source: &["items: id:exact(9)* name"],
+        types: &["exact -> rough"],
+        found: &["Error TL-PLAN-TYPE-LOSSY items.id"],
+        tables: 0,
+        ..PLAIN
+    },
+    Case {
+        hazard: "a two-way job converts nothing with a loss",
+        source: &["items: id* price:exact(9) version"],
+        types: &["exact -> rough"],
+        version: Some("version"),
+        found: &["Error TL-PLAN-TYPE-LOSSY items.price"],
+        tables: 0,
+        ..PLAIN
+    },
     Case { hazard: "the same table is there already", target: &["items: id* name"], ..PLAIN },
     Case {
         hazard: "a table and itself",
@@ -301,14 +355,23 @@ fn planned(case: &Case) -> (Flow, Vec<Finding>) {
             (table.clone(), rule)
         })
         .collect();
-    let policy = case.version.map(|column| ConflictPolicy {
+    let conflicts = case.version.map(|column| ConflictPolicy {
         version: Some(column.into()),
         tables: BTreeMap::new(),
         priority: Vec::new(),
     });
+    let job = Job {
+        name: "job".into(),
+        route: Route::OneWay { source: "shop".into(), target: "till".into() },
+        tables: TableSelection::All,
+        capture: None,
+        batch_size: 100,
+        types: case.types.iter().map(|t| t.parse().unwrap()).collect(),
+        conflicts,
+    };
     let source = Side { endpoint: &shop, inspection: &here };
     let target = Side { endpoint: &till, inspection: &there };
-    plan("job", source, target, &rules, 100, policy.as_ref())
+    plan(&job, source, target, &rules)
 }
 
 #[test]

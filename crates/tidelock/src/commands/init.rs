@@ -92,6 +92,7 @@ async fn report(source: Arc<dyn Endpoint>, target: Arc<dyn Endpoint>) -> Result<
         tables: TableSelection::All,
         capture: None,
         batch_size: 1000,
+        types: Vec::new(),
         conflicts: None,
     };
     let endpoints =

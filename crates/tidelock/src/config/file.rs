@@ -132,8 +132,20 @@ pub struct Job {
     /// Most rows applied together; 1000 when left out.
     #[schemars(range(min = 1, max = 100_000))]
     pub batch_size: Option<u32>,
+    /// Conversions that lose something and are allowed: `{ "numeric -> double": allow }`, with the types as `check` names them.
+    #[serde(default)]
+    #[schemars(extend("x-allowed" = "a mapping such as { \"numeric -> double\": allow }"))]
+    pub types: BTreeMap<String, Consent>,
     /// How a two-way job decides when both sides changed one row.
     pub conflicts: Option<Conflicts>,
+}
+
+/// The user's word.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Consent {
+    /// It may be done.
+    Allow,
 }
 
 /// How changes are read.
@@ -192,7 +204,7 @@ pub struct Patterns {
 /// One table, or all that match a pattern.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(untagged)]
-#[schemars(extend("x-allowed" = "a table's name, a pattern such as \"log_*\", or { name: …, to: …, columns: …, rename: … }"))]
+#[schemars(extend("x-allowed" = "a table's name, a pattern such as \"log_*\", or { name: …, to: …, columns: …, rename: …, types: … }"))]
 pub enum Table {
     /// `name`, `schema.name`, or a pattern with `*` and `?`.
     Name(String),
@@ -214,6 +226,10 @@ pub struct TableDetails {
     /// Other column names at the target: `{ source_name: target_name }`.
     #[serde(default)]
     pub rename: BTreeMap<String, String>,
+    /// Columns whose values may be converted with a loss: `{ source_name: allow }`.
+    #[serde(default)]
+    #[schemars(extend("x-allowed" = "a mapping of columns to `allow`"))]
+    pub types: BTreeMap<String, Consent>,
 }
 
 /// Which columns take part.

@@ -7,7 +7,7 @@ use super::policy::conflicts;
 use super::selection::{tables, two_way_tables};
 use super::tree::Value as Found;
 use serde_json::{Map, Value};
-use tidelock_sync::job::{Job, Route};
+use tidelock_sync::job::{Conversion, Job, Route};
 
 const BATCH_SIZE: u32 = 1000;
 
@@ -39,6 +39,7 @@ fn job(name: &str, raw: file::Job, at: &Path, judge: &mut Judge<'_>) -> Option<J
     let whole = judge.is_sound(at);
     let route = route(&raw, whole, at, judge);
     let tables = tables(raw.tables, at, judge);
+    let types = conversions(raw.types.keys(), &at.key("types"), judge);
     let route = route?;
     let conflicts = match &route {
         Route::OneWay { .. } => {
@@ -59,7 +60,29 @@ fn job(name: &str, raw: file::Job, at: &Path, judge: &mut Judge<'_>) -> Option<J
         }
     };
     let batch_size = raw.batch_size.unwrap_or(BATCH_SIZE) as usize;
-    Some(Job { name: name.to_owned(), route, tables, capture: raw.capture, batch_size, conflicts })
+    Some(Job { name: name.to_owned(), route, tables, capture: raw.capture, batch_size, types, conflicts })
+}
+
+fn conversions<'k>(
+    keys: impl Iterator<Item = &'k String>,
+    at: &Path,
+    judge: &mut Judge<'_>,
+) -> Vec<Conversion> {
+    let mut conversions = Vec::new();
+    for key in keys {
+        match key.parse() {
+            Ok(conversion) => conversions.push(conversion),
+            Err(message) => {
+                judge.refuse(
+                    "TL-CFG-VALUE",
+                    &at.key(key),
+                    message,
+                    "such as \"numeric -> double\"; `check` names the types",
+                );
+            }
+        }
+    }
+    conversions
 }
 
 fn route(raw: &file::Job, whole: bool, at: &Path, judge: &mut Judge<'_>) -> Option<Route> {

@@ -60,7 +60,13 @@ fn rule(raw: TableDetails, at: &Path, judge: &mut Judge<'_>) -> TableRule {
             ColumnSelection::Exclude(except.exclude)
         }
     };
-    let rule = TableRule { name: raw.name, to: raw.to, columns, rename: raw.rename };
+    let rule = TableRule {
+        name: raw.name,
+        to: raw.to,
+        columns,
+        rename: raw.rename,
+        types: raw.types.into_keys().collect(),
+    };
     renames(&rule, at, judge);
     rule
 }

@@ -14,17 +14,30 @@ pub fn samples(kind: Kind) -> Vec<&'static Sample> {
     }
 }
 
-/// Whether `check` refuses the type from one database to the other.
-pub fn type_is_refused(sample: &Sample, from: Kind, to: Kind) -> bool {
-    let same_family = from.family() == to.family();
+/// What becomes of all values of a type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// They arrive as they are.
+    Exact,
+    /// They are converted once the job allows it; without a word `check` refuses.
+    Lossy,
+    /// `check` refuses.
+    Refused,
+}
+
+/// What becomes of a type from one database to the other.
+pub fn fate(sample: &Sample, from: Kind, to: Kind) -> Fate {
+    let foreign = from.family() != to.family() || from.is_mariadb() != to.is_mariadb();
+    let vector = sample.native.starts_with("vector");
+    let lossy = |lossy| if lossy { Fate::Lossy } else { Fate::Exact };
     match (sample.class, to.family()) {
-        (Class::Native, _) if from != to && from.is_mariadb() != to.is_mariadb() => true,
-        (Class::Native | Class::Array, _) => !same_family,
-        (Class::Geometry, _) if sample.native.starts_with("vector") => to != Kind::Mysql97,
-        (Class::Geometry, to) => to != Family::Mysql,
-        (Class::Any, to) => to != Family::Sqlite,
-        (Class::Bits(0) | Class::Interval | Class::TimeZone, Family::Mysql) => true,
-        _ => false,
+        (Class::Native, _) => lossy(foreign),
+        (Class::Geometry, _) if vector => lossy(foreign),
+        (Class::Geometry, to) if to != Family::Mysql => Fate::Refused,
+        (Class::Array, _) => lossy(from.family() != to.family()),
+        (Class::Any, to) => lossy(to != Family::Sqlite),
+        (Class::Bits(0) | Class::Interval | Class::TimeZone, Family::Mysql) => Fate::Lossy,
+        _ => Fate::Exact,
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a side holds, as its own database renders it; and whether two renderings are the same value.
 
-use super::sample::Class;
+use super::sample::{Class, Sample};
 use crate::sides::unknown;
 use tidelock_testkit::{Database, Family};
 
@@ -11,6 +11,44 @@ pub fn rendered(class: Class, family: Family) -> String {
         Family::Mysql => mysql(class),
         Family::Sqlite => sqlite(class),
         other => unknown(other),
+    }
+}
+
+/// The same for a sample whose values are converted with a loss: what the source is asked, and as what the target is.
+pub fn converted(sample: &Sample, source: Family) -> (String, Class) {
+    let class = sample.class;
+    let text = |expression: &str| match source {
+        Family::Postgres => format!("encode(convert_to({expression}, 'UTF8'), 'hex')"),
+        Family::Mysql => format!("LOWER(HEX({expression}))"),
+        Family::Sqlite => format!("lower(hex({expression}))"),
+        other => unknown(other),
+    };
+    match (class, source) {
+        (Class::Array, _) => {
+            // What JSON has no kind for is as PostgreSQL's own text, but for octets and moments.
+            let item = match sample.native {
+                "bytea[]" => "'0x' || encode(e, 'hex')",
+                "timestamptz[]" => {
+                    "CASE WHEN isfinite(e) THEN to_char(e AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS') || '+00:00' ELSE e::text END"
+                }
+                _ => return ("to_jsonb(v)::text".to_owned(), Class::Json),
+            };
+            let all = format!("to_jsonb(ARRAY(SELECT {item} FROM unnest(v) e))::text");
+            (format!("CASE WHEN v IS NOT NULL THEN {all} END"), Class::Json)
+        }
+        // A cast may say more than the type's own text: `::1/128`.
+        (Class::Native, Family::Postgres) => (
+            format!("CASE WHEN v IS NOT DISTINCT FROM NULL THEN NULL ELSE {} END", text("concat(v)")),
+            Class::Text,
+        ),
+        (Class::Native, _) => (text("CAST(v AS CHAR)"), Class::Text),
+        (Class::Geometry, _) => (text("CONCAT('0x', LOWER(HEX(v)))"), Class::Text),
+        (Class::Any, _) => {
+            let octets = "CASE typeof(v) WHEN 'blob' THEN '0x' || lower(hex(v)) ELSE CAST(v AS TEXT) END";
+            (format!("CASE WHEN v IS NOT NULL THEN {} END", text(octets)), Class::Text)
+        }
+        // Their texts are theirs on both sides.
+        _ => (rendered(class, source), class),
     }
 }
 

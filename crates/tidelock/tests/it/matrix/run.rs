@@ -1,7 +1,7 @@
 //! One ordered pair: all samples through one job, and what must be refused through a job for each value.
 
-use super::expect::{samples, type_is_refused, value_is_refused};
-use super::judge::{rendered, same};
+use super::expect::{Fate, fate, samples, value_is_refused};
+use super::judge::{converted, rendered, same};
 use super::postgres;
 use super::sample::{Edge, Sample};
 use crate::sides::{pair, run_all};
@@ -17,6 +17,8 @@ struct Kept {
     table: String,
     sample: &'static Sample,
     values: Vec<&'static str>,
+    /// They are converted, and the job says so.
+    lossy: bool,
 }
 
 /// A value that does not: in a table of its own.
@@ -30,24 +32,26 @@ pub async fn every_type(from: Kind, to: Kind) {
     let Some((here, there)) = pair("matrix", from, to).await else { return };
     prepare(&here, &there).await;
     let samples = samples(from);
-    let (refused_types, held): (Vec<_>, Vec<_>) =
-        samples.iter().enumerate().partition(|(_, s)| type_is_refused(s, from, to));
     let place = Place::new();
-    types_are_refused(&place, &here, &there, &samples, &refused_types).await;
+    types_are_refused(&place, &here, &there, &samples).await;
 
     let refused = |s: &Sample, e: &&Edge| value_is_refused(s.class, e.1, from, to);
     let mut kept = Vec::new();
     let mut never = Vec::new();
-    for (n, sample) in &held {
+    for (n, sample) in samples.iter().enumerate() {
+        let fate = fate(sample, from, to);
+        if fate == Fate::Refused {
+            continue;
+        }
         let values = sample.values.iter().filter(|e| !refused(sample, e)).map(|e| e.0).collect();
-        kept.push(Kept { table: format!("t{n}"), sample, values });
+        kept.push(Kept { table: format!("t{n}"), sample, values, lossy: fate == Fate::Lossy });
         for (m, edge) in sample.values.iter().enumerate().filter(|(_, e)| refused(sample, e)) {
             never.push(Refused { table: format!("r{n}_{m}"), sample, value: edge.0 });
         }
     }
-    let cells = all_arrive(&place, &here, &there, &kept).await;
+    let [equal, lossy] = all_arrive(&place, &here, &there, &kept).await;
     none_arrives(&place, &here, &there, &never).await;
-    told(from, to, cells, never.len() * 2, refused_types.len());
+    told(from, to, [equal, lossy, never.len() * 2, samples.len() - kept.len()]);
 }
 
 async fn prepare(here: &Database, there: &Database) {
@@ -69,14 +73,8 @@ async fn make(db: &Database, table: &str, sample: &Sample) {
     db.execute(&sql).await.unwrap();
 }
 
-/// `check` names each of them, and no other.
-async fn types_are_refused(
-    place: &Place,
-    here: &Database,
-    there: &Database,
-    samples: &[&'static Sample],
-    refused: &[(usize, &&'static Sample)],
-) {
+/// `check` names each type that is, or that needs a word, and no other.
+async fn types_are_refused(place: &Place, here: &Database, there: &Database, samples: &[&'static Sample]) {
     for (n, sample) in samples.iter().enumerate() {
         make(here, &format!("t{n}"), sample).await;
     }
@@ -97,8 +95,14 @@ async fn types_are_refused(
             )
         })
         .collect();
-    let expected: BTreeSet<String> =
-        refused.iter().map(|(n, _)| format!("t{n}.v TL-PLAN-TYPE-REFUSED")).collect();
+    let fates = samples.iter().map(|s| fate(s, here.kind(), there.kind())).enumerate();
+    let expected: BTreeSet<String> = fates
+        .filter_map(|(n, fate)| match fate {
+            Fate::Exact => None,
+            Fate::Lossy => Some(format!("t{n}.v TL-PLAN-TYPE-LOSSY")),
+            Fate::Refused => Some(format!("t{n}.v TL-PLAN-TYPE-REFUSED")),
+        })
+        .collect();
     let differ: Vec<_> = named.symmetric_difference(&expected).collect();
     assert!(differ.is_empty(), "found or expected, and not both: {differ:?}");
 }
@@ -117,7 +121,7 @@ fn configured(here: &Database, there: &Database, jobs: &[(&str, Vec<String>)]) -
 /// Ids of the three ways: what was there before, what came by an insert, what came by an update.
 const WAYS: [(&str, usize); 3] = [("snapshot", 0), ("insert", 1000), ("update", 2000)];
 
-async fn all_arrive(place: &Place, here: &Database, there: &Database, kept: &[Kept]) -> usize {
+async fn all_arrive(place: &Place, here: &Database, there: &Database, kept: &[Kept]) -> [usize; 2] {
     for Kept { table, values, .. } in kept {
         for (i, value) in values.iter().enumerate() {
             let other = values[(i + 1) % values.len()];
@@ -133,7 +137,11 @@ async fn all_arrive(place: &Place, here: &Database, there: &Database, kept: &[Ke
         }
         run_all(here, &[format!("INSERT INTO {table} VALUES (999, NULL)")]).await;
     }
-    let tables = kept.iter().map(|k| k.table.clone()).collect();
+    let rule = |k: &Kept| match k.lossy {
+        true => format!("{{ name: {}, types: {{ v: allow }} }}", k.table),
+        false => k.table.clone(),
+    };
+    let tables = kept.iter().map(rule).collect();
     place.write("tidelock.yaml", &configured(here, there, &[("all", tables)]));
     place.run(&["sync"]).done();
     for Kept { table, values, .. } in kept {
@@ -150,11 +158,11 @@ async fn all_arrive(place: &Place, here: &Database, there: &Database, kept: &[Ke
         run_all(here, &[format!("INSERT INTO {table} VALUES (1999, NULL)")]).await;
     }
     place.run(&["sync"]).done();
-    let (mut cells, mut faults) = (0, Vec::new());
+    let (mut cells, mut faults) = ([0, 0], Vec::new());
     for k in kept {
-        compare(here, there, k, &mut cells, &mut faults).await;
+        compare(here, there, k, &mut cells[usize::from(k.lossy)], &mut faults).await;
     }
-    assert!(faults.is_empty(), "{} of {cells} values differ:\n{}", faults.len(), faults.join("\n"));
+    assert!(faults.is_empty(), "{} of {cells:?} values differ:\n{}", faults.len(), faults.join("\n"));
     cells
 }
 
@@ -165,13 +173,14 @@ async fn compare(
     cells: &mut usize,
     faults: &mut Vec<String>,
 ) {
-    let Kept { table, sample, values } = kept;
-    let class = sample.class;
-    let rows = async |db: &Database| {
-        let sql = format!("SELECT id, {} FROM {table} ORDER BY id", rendered(class, db.kind().family()));
-        db.query(&sql).await.unwrap()
+    let Kept { table, sample, values, lossy } = kept;
+    let family = here.kind().family();
+    let (asked, class) =
+        if *lossy { converted(sample, family) } else { (rendered(sample.class, family), sample.class) };
+    let rows = async |db: &Database, asked: String| {
+        db.query(&format!("SELECT id, {asked} FROM {table} ORDER BY id")).await.unwrap()
     };
-    let (a, b) = (rows(here).await, rows(there).await);
+    let (a, b) = (rows(here, asked).await, rows(there, rendered(class, there.kind().family())).await);
     let find = |rows: &[tidelock_testkit::Row], id: usize| {
         rows.iter().find(|r| r[0].as_deref() == Some(&id.to_string())).map(|r| r[1].clone())
     };
@@ -240,20 +249,14 @@ async fn none_arrives(place: &Place, here: &Database, there: &Database, never: &
 }
 
 /// Told whatever the test harness keeps to itself, with the sum over all pairs of this process.
-fn told(from: Kind, to: Kind, equal: usize, refused: usize, types: usize) {
-    static CELLS: [AtomicUsize; 3] = [const { AtomicUsize::new(0) }; 3];
-    let sum: Vec<usize> = CELLS
-        .iter()
-        .zip([equal, refused, types])
-        .map(|(c, n)| c.fetch_add(n, Ordering::Relaxed) + n)
-        .collect();
+fn told(from: Kind, to: Kind, counts: [usize; 4]) {
+    static CELLS: [AtomicUsize; 4] = [const { AtomicUsize::new(0) }; 4];
+    let add = |(cell, n): (&AtomicUsize, usize)| cell.fetch_add(n, Ordering::Relaxed) + n;
+    let sum: Vec<usize> = CELLS.iter().zip(counts).map(add).collect();
+    let words = |n: &[usize]| {
+        format!("{} equal, {} lossy by consent, {} refused, {} types refused", n[0], n[1], n[2], n[3])
+    };
     // A closed standard error is no reason to fail a test.
-    let _ = writeln!(
-        std::io::stderr(),
-        "matrix: {from} → {to}: {equal} values compared and equal, {refused} refused, {types} types refused \
-         (so far: {} equal, {} refused, {} types refused)",
-        sum[0],
-        sum[1],
-        sum[2]
-    );
+    let _ =
+        writeln!(std::io::stderr(), "matrix: {from} → {to}: {} (so far: {})", words(&counts), words(&sum));
 }
