@@ -53,6 +53,7 @@ mod withheld;
 
 use std::sync::Arc;
 use tidelock_endpoint::{Capabilities, CaptureKind, Endpoint, EndpointConfig, Result};
+use tidelock_model::Column;
 
 /// The engine's name, of both products.
 pub(crate) const ENGINE: &str = "mysql";
@@ -62,6 +63,11 @@ pub(crate) const CHECKPOINT_TABLE: &str = "tidelock_checkpoint";
 /// What the engine can do, whatever the server says.
 pub const CAPABILITIES: Capabilities =
     Capabilities { engine: ENGINE, captures: &[CaptureKind::Log], target: true, parallel_loads: 4 };
+
+/// A column of each type that a table may have, as it is read: for the page that says what becomes of it elsewhere.
+pub fn types(mariadb: bool) -> Vec<Column> {
+    types::samples(mariadb)
+}
 
 /// A handle on the database of a `mysql://` or `mariadb://` URL. Checks the URL; opens no connection.
 pub fn open(config: EndpointConfig) -> Result<Arc<dyn Endpoint>> {

@@ -6,7 +6,7 @@
 use crate::charset::Charset;
 use crate::codec::Codec;
 use std::sync::Arc;
-use tidelock_model::Type;
+use tidelock_model::{Column, Type};
 
 /// A column as `information_schema.columns` tells it.
 #[derive(Clone, Debug, Default)]
@@ -117,6 +117,86 @@ fn unknown(native: &Native) -> (Type, Codec) {
 
 fn native_type(native: &Native) -> Type {
     Type::Native { engine: crate::ENGINE.to_owned(), name: native.column_type.clone() }
+}
+
+/// A column of each type, for the page of types.
+pub(crate) fn samples(mariadb: bool) -> Vec<Column> {
+    let sized = |column_type: &str| {
+        let inside = column_type.split_once('(').and_then(|(_, rest)| rest.split_once(')')).map(|(i, _)| i);
+        let mut numbers = inside.into_iter().flat_map(|i| i.split(',')).map(|n| n.trim().parse().ok());
+        (numbers.next().flatten(), numbers.next().flatten())
+    };
+    let of = |column_type: &str| {
+        let (first, second) = sized(column_type);
+        let data_type = column_type.split([' ', '(']).next().unwrap_or_default().to_owned();
+        let temporal = matches!(data_type.as_str(), "time" | "datetime" | "timestamp");
+        let json = mariadb && data_type == "json";
+        let length = match data_type.as_str() {
+            "tinytext" | "tinyblob" => Some(255),
+            "text" | "blob" => Some(65_535),
+            "mediumtext" | "mediumblob" => Some(16_777_215),
+            _ => first,
+        };
+        let native = Native {
+            data_type: if json { "longtext".to_owned() } else { data_type },
+            column_type: column_type.to_owned(),
+            length,
+            precision: first,
+            scale: second,
+            fraction: if temporal { first } else { None },
+            charset: Some("utf8mb4".to_owned()),
+            comment: String::new(),
+            json_check: json,
+            mariadb,
+            uuid: mariadb,
+        };
+        Column::new("c", read(&native).0, column_type)
+    };
+    let both = [
+        "tinyint",
+        "tinyint unsigned",
+        "smallint",
+        "smallint unsigned",
+        "mediumint",
+        "mediumint unsigned",
+        "int",
+        "int unsigned",
+        "bigint",
+        "bigint unsigned",
+        "decimal(10,2)",
+        "decimal(65,30)",
+        "float",
+        "double",
+        "bit(1)",
+        "bit(64)",
+        "char(10)",
+        "varchar(40)",
+        "varchar(4000)",
+        "tinytext",
+        "text",
+        "mediumtext",
+        "longtext",
+        "binary(8)",
+        "varbinary(300)",
+        "tinyblob",
+        "blob",
+        "mediumblob",
+        "longblob",
+        "enum('a','b')",
+        "set('a','b')",
+        "year",
+        "date",
+        "time",
+        "time(6)",
+        "datetime",
+        "datetime(6)",
+        "timestamp",
+        "timestamp(6)",
+        "json",
+        "geometry",
+    ];
+    let own: &[&str] = if mariadb { &["uuid", "inet4", "inet6"] } else { &["vector(3)"] };
+    both.iter().chain(own).map(|t| of(t)).collect()
 }
 
 /// The labels of `enum('a','it''s')`. Both products write backslash, line breaks and NUL with a backslash, whatever the session's mode.

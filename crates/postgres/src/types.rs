@@ -6,7 +6,7 @@
 use crate::ENGINE;
 use crate::decode::Decoder;
 use std::collections::HashMap;
-use tidelock_model::Type;
+use tidelock_model::{Column, Type};
 
 /// A row of `pg_type`.
 #[derive(Clone, Debug)]
@@ -129,6 +129,76 @@ impl Types {
             },
         }
     }
+}
+
+/// A column of each type, for the page of types; of what is made of others, one each.
+pub(crate) fn samples() -> Vec<Column> {
+    const ENUM: u32 = 100_000;
+    const ENUMS: u32 = 100_001;
+    let row = |oid, kind, element, name: &str| TypeRow {
+        oid,
+        kind,
+        base: 0,
+        base_typmod: -1,
+        element,
+        delimiter: ',',
+        name: name.to_owned(),
+        labels: if kind == b'e' { vec!["a".to_owned(), "b".to_owned()] } else { Vec::new() },
+    };
+    let made = [
+        row(ENUM, b'e', 0, "an enum"),
+        row(ENUMS, b'b', ENUM, "an enum[]"),
+        row(1007, b'b', oid::INT4, "integer[]"),
+    ];
+    let natives = [
+        "money",
+        "inet",
+        "cidr",
+        "macaddr",
+        "int4range",
+        "int4multirange",
+        "point",
+        "polygon",
+        "tsvector",
+        "xml",
+        "a composite type",
+    ];
+    let natives = natives.iter().zip(200_000..).map(|(name, oid)| row(oid, b'b', 0, name));
+    let types = Types(made.into_iter().chain(natives).map(|r| (r.oid, r)).collect());
+    let known = [
+        ("boolean", oid::BOOL, -1),
+        ("smallint", oid::INT2, -1),
+        ("integer", oid::INT4, -1),
+        ("bigint", oid::INT8, -1),
+        ("oid", oid::OID, -1),
+        ("numeric", oid::NUMERIC, -1),
+        ("numeric(12,2)", oid::NUMERIC, (12 << 16 | 2) + 4),
+        ("numeric(100,40)", oid::NUMERIC, (100 << 16 | 40) + 4),
+        ("real", oid::FLOAT4, -1),
+        ("double precision", oid::FLOAT8, -1),
+        ("text", oid::TEXT, -1),
+        ("character varying(40)", oid::VARCHAR, 44),
+        ("character(5)", oid::BPCHAR, 9),
+        ("bytea", oid::BYTEA, -1),
+        ("date", oid::DATE, -1),
+        ("time without time zone", oid::TIME, -1),
+        ("time with time zone", oid::TIMETZ, -1),
+        ("timestamp without time zone", oid::TIMESTAMP, -1),
+        ("timestamp(3) with time zone", oid::TIMESTAMPTZ, 3),
+        ("interval", oid::INTERVAL, -1),
+        ("uuid", oid::UUID, -1),
+        ("json", oid::JSON, -1),
+        ("jsonb", oid::JSONB, -1),
+        ("bit(10)", oid::BIT, 10),
+        ("bit varying", oid::VARBIT, -1),
+    ];
+    let known = known.into_iter().map(|(name, oid, typmod)| (name.to_owned(), oid, typmod));
+    let mut others: Vec<_> = types.0.values().map(|r| (r.name.clone(), r.oid, -1)).collect();
+    others.sort_by_key(|(_, oid, _)| *oid);
+    let column = |(name, oid, typmod): (String, u32, i32)| {
+        Column::new("c", types.resolve(oid, typmod).data_type, name)
+    };
+    known.chain(others).map(column).collect()
 }
 
 /// `numeric(p, s)`: the modifier's upper half is the precision, its lower eleven bits the scale, which may be negative (PostgreSQL 15).

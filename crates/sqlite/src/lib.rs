@@ -51,6 +51,11 @@ use tidelock_endpoint::{
 };
 use tidelock_model::{Column, Position};
 
+/// A column of each declared type that we know, as it is read: for the page that says what becomes of it elsewhere.
+pub fn types() -> Vec<Column> {
+    types::samples()
+}
+
 /// What SQLite can do.
 pub const CAPABILITIES: Capabilities =
     Capabilities { engine: "sqlite", captures: &[CaptureKind::Trigger], target: true, parallel_loads: 1 };

@@ -107,6 +107,35 @@ pub fn neutral(declared: &str) -> Option<Type> {
     })
 }
 
+/// A column of each declared type, for the page of types.
+pub fn samples() -> Vec<Column> {
+    let declared = [
+        "INTEGER",
+        "BIGINT",
+        "REAL",
+        "TEXT",
+        "VARCHAR(40)",
+        "BLOB",
+        "NUMERIC(12,2)",
+        "NUMERIC(30,10)",
+        "DECIMAL_TEXT(38,10)",
+        "NUMERIC",
+        "BOOLEAN",
+        "DATE",
+        "TIME",
+        "DATETIME",
+        "TIMESTAMPTZ",
+        "INTERVAL",
+        "UUID",
+        "JSON",
+        "UNSIGNED_TEXT(20)",
+        "BIT_TEXT(8)",
+        "ANY",
+        "",
+    ];
+    declared.iter().map(|d| Column::new("c", neutral(d).unwrap_or(Type::Any), *d)).collect()
+}
+
 fn is_integer(name: &str) -> bool {
     let signed =
         name.trim_end_matches(" UNSIGNED").trim_end_matches(" SIGNED").trim_start_matches("UNSIGNED ");

@@ -21,6 +21,19 @@ pub const ENGINES: &[Engine] = &[
     Engine { schemes: &["sqlite"], network: false, open: tidelock_sqlite::open },
 ];
 
+/// A database product: its name, a URL of it, its types.
+#[cfg(test)]
+pub type Product = (&'static str, &'static str, fn() -> Vec<tidelock_model::Column>);
+
+/// All of them, for the page of types.
+#[cfg(test)]
+pub const PRODUCTS: &[Product] = &[
+    ("PostgreSQL", "postgres://user@localhost/types", tidelock_postgres::types),
+    ("MySQL", "mysql://user@localhost/types", || tidelock_mysql::types(false)),
+    ("MariaDB", "mysql://user@localhost/types", || tidelock_mysql::types(true)),
+    ("SQLite", "sqlite:types.db", tidelock_sqlite::types),
+];
+
 /// The URLs that are allowed, for messages, the help and the schema.
 pub const SCHEMES_IN_WORDS: &str =
     "postgres://user:password@host:5432/database, mysql://… (MySQL and MariaDB), sqlite:./file.db";
