@@ -37,6 +37,8 @@ async fn healed(place: &Place, here: &Database, there: &Database) {
 async fn a_slot_that_is_gone_is_told_until_all_is_copied_anew() {
     let Some((place, here, there)) = copied("slot_gone", Kind::Postgres15).await else { return };
     let slots = "FROM pg_replication_slots WHERE database = current_database()";
+    // The server notices a little later that the process which held it has ended.
+    here.wait_for(&format!("SELECT count(*) {slots} AND active"), "0", LONG).await.unwrap();
     here.execute(&format!("SELECT pg_drop_replication_slot(slot_name) {slots}")).await.unwrap();
     here.execute("INSERT INTO items VALUES (3, 'three')").await.unwrap();
     place.run(&["sync"]).refused("TL-SYNC-CAPTURE-LOST");
