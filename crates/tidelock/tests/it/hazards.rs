@@ -273,7 +273,8 @@ async fn a_journal_that_is_full_before_the_first_copy_is_whole_holds_nothing_up(
         );
     }
     let count = || open(&place, "crm").query_row("SELECT count(*) FROM items", [], |r| r.get::<_, i64>(0));
-    service.wait("all rows", LONG, async |_| count().is_ok_and(|n| n == 440_000)).await;
+    // What finds the journal full tries again after pauses of up to half a minute.
+    service.wait("all rows", 3 * LONG, async |_| count().is_ok_and(|n| n == 440_000)).await;
     service.stop();
 }
 
