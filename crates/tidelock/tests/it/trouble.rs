@@ -96,7 +96,7 @@ async fn a_table_that_is_renamed_while_it_is_followed_stops_the_job_and_status_s
     let mut service = Service::start(&place);
     service.wait("it follows", LONG, async |s| s.told(crate::service::phase("following"))).await;
     here.execute("ALTER TABLE items RENAME TO goods").await.unwrap();
-    let (code, complaint) = service.ended();
+    let (code, complaint) = service.ended(LONG);
     assert!(code == 1 && complaint.contains("TL-PG-NOT-PUBLISHED"), "exit code {code}: {complaint}");
     let ran = place.run(&["status"]).done();
     assert!(ran.out.contains("TL-PG-NOT-PUBLISHED"), "{}", ran.transcript());
