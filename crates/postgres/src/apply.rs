@@ -32,6 +32,9 @@ const MANY: usize = 100;
 /// So many whole rows are held when rows pass unique values to each other: each may be large.
 const AT_A_TIME: usize = 100;
 
+/// Whoever makes tables in a database holds this lock, `tidelock` in ASCII: two jobs that begin at once would both find them absent.
+const MAKING: i64 = 0x7469_6465_6c6f_636b;
+
 /// Writes one endpoint.
 pub(crate) struct PgTarget {
     config: Config,
@@ -65,6 +68,20 @@ impl PgTarget {
         let absent: Vec<&Table> =
             tables.iter().filter(|t| !there.contains_key(&t.name)).map(|t| &**t).collect();
         schema::preparing(&self.session, from, &absent).await
+    }
+
+    /// Looks again and makes what is absent, while nobody else of us does. The level is given because one view for the whole transaction would be older than the lock.
+    async fn make(&mut self, from: &str, tables: &[Arc<Table>]) -> Result<Vec<String>> {
+        let doing = "making tables";
+        let begin = format!("BEGIN ISOLATION LEVEL READ COMMITTED; SELECT pg_advisory_xact_lock({MAKING})");
+        self.session.run(doing, &begin).await?;
+        let made = match self.preparing(from, tables).await {
+            Ok(statements) => self.run_all(doing, &statements).await.map(|()| statements),
+            Err(error) => Err(error),
+        };
+        let end = if made.is_ok() { "COMMIT" } else { "ROLLBACK" };
+        let ended = self.session.run(doing, end).await;
+        made.and_then(|statements| ended.map(|()| statements))
     }
 
     async fn run_all(&mut self, doing: &str, statements: &[String]) -> Result<()> {
@@ -250,9 +267,10 @@ fn may_exchange(reading: &Reading, delta: &Delta<'_>) -> Result<bool> {
 #[async_trait]
 impl Target for PgTarget {
     async fn prepare(&mut self, from: &str, tables: &[Arc<Table>]) -> Result<Vec<String>> {
-        let statements = self.preparing(from, tables).await?;
-        self.run_all("making tables", &statements).await?;
-        Ok(statements)
+        match self.preparing(from, tables).await? {
+            nothing if nothing.is_empty() => Ok(nothing),
+            _ => self.make(from, tables).await,
+        }
     }
 
     async fn plan(&mut self, from: &str, tables: &[Arc<Table>]) -> Result<Vec<String>> {

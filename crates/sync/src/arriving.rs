@@ -4,7 +4,9 @@
 //! direction of its job, and whoever waits for room in a journal that the one that failed holds.
 
 use crate::capture::{Reached, reach};
+use crate::context::pause;
 use crate::deliver::settle::Arrived;
+use crate::observe::{Event, Observer, Part};
 use crate::running::{Flowing, Running};
 use crate::{Result, SyncError};
 use futures_util::StreamExt;
@@ -13,6 +15,7 @@ use futures_util::stream::FuturesUnordered;
 use std::sync::Arc;
 use std::time::Duration;
 use tidelock_endpoint::{CaptureKind, Endpoint};
+use tidelock_model::Position;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -32,12 +35,14 @@ impl Running {
     pub async fn finish_at_head(mut self, cancel: &CancellationToken) -> Result<()> {
         let mut waits: FuturesUnordered<BoxFuture<'static, Reach>> = FuturesUnordered::new();
         for (name, capture) in &self.captures {
-            let (name, endpoint) = (name.clone(), capture.endpoint.clone());
-            let (kind, reached) = (capture.kind, capture.reached.clone());
-            waits.push(Box::pin(async move {
-                let goal = goal(&endpoint, kind, reached).await;
-                Reach::Source(name, goal)
-            }));
+            let (name, observer) = (name.clone(), self.observer.clone());
+            let goal = Goal {
+                endpoint: capture.endpoint.clone(),
+                kind: capture.kind,
+                reached: capture.reached.clone(),
+                stop: capture.stop.clone(),
+            };
+            waits.push(Box::pin(async move { Reach::Source(name, goal.reach(&*observer).await) }));
         }
         let all = self.flows.clone();
         let mut left = all.clone();
@@ -87,17 +92,39 @@ impl Running {
     }
 }
 
-/// The journal's sequence at which everything is that the source has committed by now.
-async fn goal(
-    endpoint: &Arc<dyn Endpoint>,
+/// How far a source has to be read.
+struct Goal {
+    endpoint: Arc<dyn Endpoint>,
     kind: CaptureKind,
-    mut reached: watch::Receiver<Reached>,
-) -> Result<u64> {
-    let at = SyncError::at(endpoint.name());
-    reached.wait_for(|r| r.ready).await.map_err(|_| SyncError::Cancelled)?;
-    let mut source = endpoint.source(kind).await.map_err(&at)?;
-    let head = source.head().await.map_err(&at)?;
-    reach(&**endpoint, &mut reached, &head).await
+    reached: watch::Receiver<Reached>,
+    /// Its capture cannot go on.
+    stop: CancellationToken,
+}
+
+impl Goal {
+    /// The journal's sequence at which everything is that the source has committed by now. What can be retried is retried: the capture may not even have met it.
+    async fn reach(mut self, observer: &dyn Observer) -> Result<u64> {
+        self.reached.wait_for(|r| r.ready).await.map_err(|_| SyncError::Cancelled)?;
+        let mut attempt = 0;
+        let head = loop {
+            match self.head().await.map_err(SyncError::at(self.endpoint.name())) {
+                Ok(head) => break head,
+                Err(error) => {
+                    let part = Part::Capture(self.endpoint.name());
+                    pause(part, error, &mut attempt, observer, &self.stop).await?;
+                }
+            }
+        };
+        if attempt > 0 {
+            let endpoint = self.endpoint.name().to_owned();
+            observer.event(&Event::Capture { endpoint, error: None, milliseconds: None });
+        }
+        reach(&*self.endpoint, &mut self.reached, &head).await
+    }
+
+    async fn head(&self) -> tidelock_endpoint::Result<Position> {
+        self.endpoint.source(self.kind).await?.head().await
+    }
 }
 
 async fn arrival(mut flow: Flowing, goal: u64) -> Reach {
@@ -108,3 +135,6 @@ async fn arrival(mut flow: Flowing, goal: u64) -> Reach {
     }
     Reach::Flow(flow)
 }
+
+#[cfg(test)]
+mod tests;

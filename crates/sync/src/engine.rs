@@ -7,15 +7,21 @@ use crate::planning::{self, Planning, Purpose, Report};
 use crate::starting::Unready;
 use crate::status::{self, JobStatus};
 use crate::verify::{self, TableReport};
-use crate::{Result, SyncError};
+use crate::{Judgement, Result, SyncError};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 use tidelock_endpoint::{Cleanup, Endpoint};
 use tidelock_journal::{Journal, JournalOptions, StateLock, StateStore};
 use tidelock_model::TableName;
 use tokio_util::sync::CancellationToken;
+
+/// How long what is to be removed may be held by somebody.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Between two tries to remove it.
+const PAUSE: Duration = Duration::from_millis(200);
 
 /// Everything that a configuration names, ready to work.
 pub struct Engine {
@@ -250,12 +256,30 @@ impl Engine {
         names.dedup();
         let mut all = Vec::new();
         for name in names {
-            let found = self.endpoint(name)?.cleanup(job, remove).await.map_err(SyncError::at(name))?;
+            let endpoint = self.endpoint(name)?;
+            // Listed before, because a removal that has to be tried again finds only what the first one left.
+            let found = endpoint.cleanup(job, false).await.map_err(SyncError::at(name))?;
+            if remove {
+                removed(&**endpoint, job).await?;
+            }
             all.extend(found.into_iter().map(|c| (name.to_owned(), c)));
             if remove && job.is_none() {
                 Journal::remove(&self.journal_of(name))?;
             }
         }
         Ok(all)
+    }
+}
+
+/// Removes what tidelock put into a database. What just ended may hold some of it for a moment: its server notices a little later.
+async fn removed(endpoint: &dyn Endpoint, job: Option<&str>) -> Result<()> {
+    let began = Instant::now();
+    loop {
+        match endpoint.cleanup(job, true).await.map_err(SyncError::at(endpoint.name())) {
+            Err(error) if error.judge() == Judgement::RetryNow && began.elapsed() < PATIENCE => {
+                tokio::time::sleep(PAUSE).await;
+            }
+            done => return done.map(drop),
+        }
     }
 }

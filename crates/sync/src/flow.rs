@@ -224,10 +224,12 @@ impl FlowRun {
             return Err(outdated::refused(job, source, &reason));
         }
         if state.journal == self.journal.id() {
-            if state.sequence > status.last {
+            let end = outdated::end(&self.state, job, &context.flow.target, &self.journal)?;
+            let end = end.unwrap_or(status.last);
+            if state.sequence > end {
                 let reason = format!(
-                    "it stands at transaction {} of {source}, and the journal ended at {}: the state directory is older than the target (restored from a backup?)",
-                    state.sequence, status.last
+                    "it stands at transaction {} of {source}, and the journal ended at {end}: the state directory is older than the target (restored from a backup?)",
+                    state.sequence
                 );
                 outdated::mark(&self.state, job, &context.flow.target, &reason)?;
                 return Err(outdated::refused(job, source, &reason));

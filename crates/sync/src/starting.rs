@@ -155,6 +155,9 @@ impl Engine {
             Journal::remove(&path)?;
         }
         let journal = Journal::open(&path, self.journal)?;
+        for (job, target) in self.readers(name) {
+            outdated::opened(state, job, target, &journal)?;
+        }
         self.forget_strangers(name, &journal);
         let beginning = match journal.origin()? {
             None if anew => Beginning::Anew,

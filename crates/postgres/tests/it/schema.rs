@@ -68,6 +68,36 @@ async fn a_table_of_another_engine_is_made_once_with_what_means_the_same_here() 
     }
 }
 
+/// Each makes a table of its own; our own table, the schema and the enumeration are for all of them.
+#[tokio::test(flavor = "multi_thread")]
+async fn jobs_that_begin_at_once_do_not_make_the_same_things_twice() {
+    for kind in KINDS {
+        let Some(db) = database(kind, "at_once").await else { continue };
+        let endpoint = endpoint(&db.url);
+        let mut jobs = tokio::task::JoinSet::new();
+        let together = Arc::new(tokio::sync::Barrier::new(8));
+        for job in 0..8 {
+            let mut mood = column("mood", Type::Enum { labels: vec!["sad".into(), "glad".into()] }, None);
+            mood.native = "shop.mood".into();
+            let name = TableName::qualified("shop", format!("t{job}"));
+            let columns = vec![Column::new("id", Type::int(64), "bigint"), mood];
+            let tables = [Arc::new(Table { name, columns, indexes: Vec::new(), ..foreign() })];
+            let mut target = endpoint.target(&format!("job{job}")).await.unwrap();
+            let together = together.clone();
+            jobs.spawn(async move {
+                together.wait().await;
+                target.prepare("postgres", &tables).await.unwrap()
+            });
+        }
+        let made: Vec<String> = jobs.join_all().await.concat();
+        for (what, times) in [("TABLE public.tidelock", 1), ("SCHEMA", 1), ("TYPE", 1), ("TABLE \"shop\"", 8)]
+        {
+            let count = made.iter().filter(|s| s.starts_with(&format!("CREATE {what}"))).count();
+            assert_eq!(count, times, "{kind}: CREATE {what} in {made:#?}");
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn types_of_the_same_engine_come_word_for_word_and_enumerations_are_made() {
     for kind in KINDS {

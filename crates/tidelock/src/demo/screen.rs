@@ -148,7 +148,11 @@ impl Observer for Screen {
 }
 
 impl Watcher for Screen {
+    /// Conflicts behind the last lines are told too: what was written last may conflict while both sides are compared already.
     fn finish(&self) {
+        if self.mode == Mode::Lines {
+            self.state().tell_conflicts();
+        }
         if let Some(events) = &self.events {
             events.finish();
         }
@@ -199,6 +203,11 @@ impl State {
         for line in self.flows() {
             let _ = print(&line);
         }
+        self.tell_conflicts();
+    }
+
+    /// Those that were not told yet; of many the last ones.
+    fn tell_conflicts(&mut self) {
         let new = (self.conflicts - self.told_conflicts).min(CONFLICTS as u64) as usize;
         for line in self.last.iter().skip(self.last.len() - new) {
             let _ = print(&format!("  conflict: {line}"));

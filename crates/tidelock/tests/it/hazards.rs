@@ -1,10 +1,10 @@
 //! What would lose rows in silence: each is refused with what to do, or ends equal.
 
 use crate::service::Service;
-use crate::support::{Place, open, sql};
+use crate::support::{Place, Ran, open, sql};
 use std::process::Stdio;
 use std::time::Duration;
-use tidelock_testkit::{spawn_guarded, until};
+use tidelock_testkit::{Kind, database, spawn_guarded, until};
 
 const LONG: Duration = Duration::from_secs(60);
 
@@ -101,27 +101,72 @@ fn sides_that_forget_to_raise_the_version_end_equal_all_the_same() {
     assert_eq!(rows(&place, "shop", "items"), "1here 2here 3here");
 }
 
+/// Puts the state directory in the place of `to`, or takes it from there.
+fn back_up(place: &Place, from: &str, to: &str) {
+    let to = place.path(to);
+    assert!(!to.exists() || std::fs::remove_dir_all(&to).is_ok());
+    let done = std::process::Command::new("cp").arg("-a").args([place.path(from), to]).status().unwrap();
+    assert!(done.success());
+}
+
+/// The state directory is older than the target. A sync that took long has let the source forget what it knew to be durable: then that is told.
+fn too_old(ran: &Ran) {
+    let told = ["TL-SYNC-STATE-OLD", "TL-SQLITE-POSITION-LOST"].iter().any(|code| ran.err.contains(code));
+    assert!(ran.code == 1 && told, "{}", ran.transcript());
+}
+
 #[test]
 fn a_state_directory_from_a_backup_is_refused_until_everything_is_copied_anew() {
     let place = place(ONE_WAY);
-    let (state, backup) = (place.path("tidelock-state"), place.path("backup"));
-    let copy = |from: &std::path::Path, to: &std::path::Path| {
-        let done = std::process::Command::new("cp").arg("-a").args([from, to]).status().unwrap();
-        assert!(done.success());
-    };
-    copy(&state, &backup);
+    back_up(&place, "tidelock-state", "backup");
     for n in 4..8 {
         sql(&place, "shop", &format!("INSERT INTO items VALUES ({n}, 'new', 1)"));
         place.run(&["sync"]).done();
     }
-    std::fs::remove_dir_all(&state).unwrap();
-    copy(&backup, &state);
+    back_up(&place, "backup", "tidelock-state");
     for n in 8..14 {
         sql(&place, "shop", &format!("INSERT INTO items VALUES ({n}, 'newer', 1)"));
-        place.run(&["sync"]).refused("TL-SYNC-STATE-OLD");
+        too_old(&place.run(&["sync"]));
     }
     place.run(&["sync", "--full"]).done();
     assert_eq!(rows(&place, "crm", "items"), rows(&place, "shop", "items"));
+}
+
+/// What the journal lost and what came later are read as one transaction, which gets the number at which the target stands. A server's login takes so long that it is
+/// in the journal before the flow looks; the second job looks only in the next run.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_state_directory_that_is_one_transaction_too_old_is_refused_although_the_journal_has_that_number_again()
+ {
+    let Some(there) = database(Kind::Postgres18, "state_old").await else { return };
+    let place = Place::with_config(&format!(
+        "
+endpoints: {{ shop: 'sqlite:./shop.db', there: '{}' }}
+jobs:
+  one: {{ source: shop, target: there, tables: [items] }}
+  other: {{ source: shop, target: there, tables: [goods] }}
+",
+        there.url
+    ));
+    let both = |statement: &str| {
+        let all = ["items", "goods"].map(|table| statement.replace("{}", table));
+        sql(&place, "shop", &format!("BEGIN; {}; COMMIT", all.join("; ")));
+    };
+    both("CREATE TABLE {} (id INTEGER PRIMARY KEY, name TEXT)");
+    both("INSERT INTO {} VALUES (1, 'one')");
+    place.run(&["sync"]).done();
+    back_up(&place, "tidelock-state", "backup");
+    both("INSERT INTO {} VALUES (2, 'two')");
+    place.run(&["sync"]).done();
+    back_up(&place, "backup", "tidelock-state");
+    both("INSERT INTO {} VALUES (3, 'three')");
+    for job in ["one", "other", "one", "other"] {
+        too_old(&place.run(&["sync", job]));
+    }
+    place.run(&["sync", "--full"]).done();
+    for table in ["items", "goods"] {
+        let all = format!("SELECT string_agg(id || name, ' ' ORDER BY id) FROM {table}");
+        assert_eq!(there.value(&all).await.unwrap(), Some(rows(&place, "shop", table)));
+    }
 }
 
 #[test]
@@ -228,7 +273,8 @@ async fn a_journal_that_is_full_before_the_first_copy_is_whole_holds_nothing_up(
         );
     }
     let count = || open(&place, "crm").query_row("SELECT count(*) FROM items", [], |r| r.get::<_, i64>(0));
-    service.wait("all rows", LONG, async |_| count().is_ok_and(|n| n == 440_000)).await;
+    // What finds the journal full tries again after pauses of up to half a minute.
+    service.wait("all rows", 3 * LONG, async |_| count().is_ok_and(|n| n == 440_000)).await;
     service.stop();
 }
 
@@ -246,7 +292,7 @@ jobs:
         sql(&place, name, "CREATE TABLE items (id INTEGER PRIMARY KEY, name TEXT, version INTEGER)");
     }
     let mut service = Service::start(&place);
-    service.wait("all follow", LONG, async |s| s.count(crate::service::phase("following")) == 3).await;
+    service.wait("all follow", LONG, async |s| s.count(crate::service::phase("following")) >= 3).await;
     for id in 1..=20 {
         sql(
             &place,

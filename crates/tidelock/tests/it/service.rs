@@ -9,7 +9,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use tidelock_testkit::spawn_guarded;
 
-/// For ending.
+/// For ending when asked to.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// One running `tidelock run --json`. Ends with the value, at the latest.
@@ -102,27 +102,27 @@ impl Service {
         self.must_run("about to be stopped");
         let asked = std::process::Command::new("kill").args(["-INT", &self.child.id().to_string()]).status();
         assert!(asked.unwrap().success());
-        let status = self.status();
+        let status = self.status(PATIENCE);
         self.join();
         assert_eq!(status.code(), Some(0), "{}", self.last_words());
     }
 
-    /// Waits until it ends by itself: its exit code, and what it complained of.
-    pub fn ended(mut self) -> (i32, String) {
-        let status = self.status();
+    /// Waits until it ends by itself: its exit code, and what it complained of. Panics after `limit`.
+    pub fn ended(mut self, limit: Duration) -> (i32, String) {
+        let status = self.status(limit);
         self.join();
         let told = self.told.lock().unwrap().iter().map(|e| format!("{e}\n")).collect::<String>();
         (status.code().unwrap_or(-1), told + &self.complaint.lock().unwrap())
     }
 
     /// Waits for its end.
-    fn status(&mut self) -> ExitStatus {
+    fn status(&mut self, limit: Duration) -> ExitStatus {
         let began = Instant::now();
         loop {
             if let Some(status) = self.child.try_wait().unwrap() {
                 return status;
             }
-            assert!(began.elapsed() < PATIENCE, "it does not end; {}", self.last_words());
+            assert!(began.elapsed() < limit, "it does not end in {limit:?}; {}", self.last_words());
             std::thread::sleep(Duration::from_millis(10));
         }
     }

@@ -3,8 +3,9 @@
 use crate::service::Service;
 use crate::sides::{config, pair, rows, run_all};
 use crate::support::Place;
+use std::process::Stdio;
 use std::time::Duration;
-use tidelock_testkit::{Database, Family, Kind, Way, server};
+use tidelock_testkit::{Database, Family, Kind, Way, server, spawn_guarded, until};
 
 const LONG: Duration = Duration::from_secs(60);
 const JOB: &str = "{ source: here, target: there, tables: [items] }";
@@ -37,11 +38,35 @@ async fn healed(place: &Place, here: &Database, there: &Database) {
 async fn a_slot_that_is_gone_is_told_until_all_is_copied_anew() {
     let Some((place, here, there)) = copied("slot_gone", Kind::Postgres15).await else { return };
     let slots = "FROM pg_replication_slots WHERE database = current_database()";
+    // The server notices a little later that the process which held it has ended.
+    here.wait_for(&format!("SELECT count(*) {slots} AND active"), "0", LONG).await.unwrap();
     here.execute(&format!("SELECT pg_drop_replication_slot(slot_name) {slots}")).await.unwrap();
     here.execute("INSERT INTO items VALUES (3, 'three')").await.unwrap();
     place.run(&["sync"]).refused("TL-SYNC-CAPTURE-LOST");
     place.run(&["sync"]).refused("TL-PG-SLOT-AHEAD");
     healed(&place, &here, &there).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slot_that_is_held_for_another_moment_is_removed_all_the_same() {
+    let Some((place, here, there)) = copied("slot_held", Kind::Postgres15).await else { return };
+    let mut service = Service::start(&place);
+    let slot = "SELECT count(*) FROM pg_replication_slots WHERE database = current_database()";
+    here.wait_for(&format!("{slot} AND active"), "1", LONG).await.unwrap();
+    service.wait("it follows", LONG, async |s| s.told(crate::service::phase("following"))).await;
+    // With a state directory of its own, so that only the server is in the way.
+    let other = Place::with_config(&config(&here, &there, JOB));
+    let tries = async || {
+        let sql = "SELECT sessions FROM pg_stat_database WHERE datname = current_database()";
+        here.value(sql).await.unwrap().unwrap().parse::<u32>().unwrap()
+    };
+    let before = tries().await;
+    let mut cleanup = spawn_guarded(&other.command(&["cleanup", "--yes"]), Stdio::null()).unwrap();
+    let some = async || tries().await > before + 3 || cleanup.try_wait().unwrap().is_some();
+    until("it has tried more than once", some).await;
+    service.stop();
+    assert_eq!(cleanup.wait().unwrap().code(), Some(0));
+    assert_eq!(here.value(slot).await.unwrap().as_deref(), Some("0"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -94,7 +119,7 @@ async fn a_table_that_is_renamed_while_it_is_followed_stops_the_job_and_status_s
     let mut service = Service::start(&place);
     service.wait("it follows", LONG, async |s| s.told(crate::service::phase("following"))).await;
     here.execute("ALTER TABLE items RENAME TO goods").await.unwrap();
-    let (code, complaint) = service.ended();
+    let (code, complaint) = service.ended(LONG);
     assert!(code == 1 && complaint.contains("TL-PG-NOT-PUBLISHED"), "exit code {code}: {complaint}");
     let ran = place.run(&["status"]).done();
     assert!(ran.out.contains("TL-PG-NOT-PUBLISHED"), "{}", ran.transcript());
