@@ -80,9 +80,7 @@ pub fn made_otherwise(
         _ => return Verdict::Refused { reason },
     };
     match native(&becomes) {
-        Ok(native) => {
-            Verdict::Lossy { reason: format!("{reason}; it would become {native}"), native, becomes }
-        }
+        Ok(native) => Verdict::Lossy { native, reason, becomes },
         Err(_) => Verdict::Refused { reason },
     }
 }

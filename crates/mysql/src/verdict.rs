@@ -88,13 +88,9 @@ pub(crate) fn made(from: &str, column: &Column, indexed: bool, flavor: Flavor) -
         Type::Interval => return Err("MySQL has no intervals".into()),
         Type::Array { .. } => return Err("MySQL has no arrays".into()),
         Type::Any => {
-            return Err(
-                "a column of any type has no counterpart in MySQL; give it a type at the source".into()
-            );
+            return Err("a column of any type has no counterpart here; give it a type at the source".into());
         }
-        Type::Native { engine, name } => {
-            return Err(format!("{engine}'s {name} has no counterpart in MySQL"));
-        }
+        Type::Native { engine, .. } => return Err(format!("only {engine} knows this type")),
     })
 }
 
@@ -146,7 +142,7 @@ fn same_engine(column: &Column, flavor: Flavor) -> Result<Made, String> {
     };
     if foreign {
         let product = if flavor == Flavor::MySql { "MySQL" } else { "MariaDB" };
-        return Err(format!("{native} has no counterpart in {product}"));
+        return Err(format!("{product} has no such type"));
     }
     let comment = match column.data_type {
         Type::Bool if native.starts_with("tinyint") => Some(MADE_FOR_BOOL),

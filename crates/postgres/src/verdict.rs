@@ -47,13 +47,9 @@ fn native(data_type: &Type) -> Result<String, String> {
         Type::Array { element } => format!("{}[]", native(element)?),
         Type::Geometry => return Err("geometries need PostGIS, which is not supported".into()),
         Type::Any => {
-            return Err(
-                "a column of any type has no counterpart in PostgreSQL; give it a type at the source".into(),
-            );
+            return Err("a column of any type has no counterpart here; give it a type at the source".into());
         }
-        Type::Native { engine, name } => {
-            return Err(format!("{engine}'s {name} has no counterpart in PostgreSQL"));
-        }
+        Type::Native { engine, .. } => return Err(format!("only {engine} knows this type")),
     })
 }
 

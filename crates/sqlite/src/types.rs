@@ -203,7 +203,7 @@ pub fn declared(column: &Column) -> Result<String, String> {
         Type::Any => String::new(),
         Type::Array { .. } => return Err("SQLite has no arrays".into()),
         Type::Geometry => return Err("SQLite has no geometries".into()),
-        Type::Native { engine, name } => return Err(format!("{name} is a type that only {engine} knows")),
+        Type::Native { engine, .. } => return Err(format!("only {engine} knows this type")),
     })
 }
 

@@ -211,7 +211,11 @@ async fn a_zero_in_a_counting_column_stays_zero_whatever_stands_beside_it() {
         let mut writer = RowsWriter::new(table.clone());
         for id in [0, 5] {
             let row = [Value::Int(id), Value::Bytes(&[0, 255])];
-            writer.row(|w| Ok::<_, ()>(row.iter().for_each(|v| w.value(v)))).unwrap();
+            let whole = writer.row(|w| {
+                row.iter().for_each(|v| w.value(v));
+                Ok::<_, ()>(())
+            });
+            whole.unwrap();
         }
         let rows = writer.take();
         for mode in [WriteMode::Insert, WriteMode::Upsert] {

@@ -41,7 +41,7 @@ impl Endpoint for Failing {
     async fn target(&self, _: &str) -> Result<Box<dyn Target>> {
         unreachable!("{NEVER}")
     }
-    fn column_verdict(&self, _: &str, _: &Column, _: Option<&Column>) -> Verdict {
+    fn column_verdict(&self, _: &str, _: &ServerIdentity, _: &Column, _: Option<&Column>) -> Verdict {
         unreachable!("{NEVER}")
     }
     fn compare(&self, a: &Position, b: &Position) -> Result<Ordering> {
