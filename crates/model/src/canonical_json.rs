@@ -1,7 +1,7 @@
 //! JSON texts that say the same, as the same octets: without blanks, keys in order, strings with as few escapes as can be.
 //!
-//! Numbers stay as they are spelled: `1` and `1.0` differ at some engines, and no digit may be lost. Of a key that comes
-//! twice the last value counts, as it does at PostgreSQL's `jsonb` and at MySQL.
+//! Numbers count by their value, as they do at PostgreSQL's `jsonb` and at MySQL, where `1e2`, `100` and `100.0` are one; no digit is lost. Of a key that comes
+//! twice the last value counts, as it does there.
 
 /// Deeper nesting than any of the engines takes.
 const DEEPEST: usize = 1000;
@@ -129,7 +129,7 @@ impl<'a> Scan<'a> {
         Some(())
     }
 
-    /// As JSON's grammar has it; copied as spelled.
+    /// As JSON's grammar has it.
     fn number(&mut self, out: &mut Vec<u8>) -> Option<()> {
         let start = self.rest;
         if self.rest.first() == Some(&b'-') {
@@ -152,7 +152,7 @@ impl<'a> Scan<'a> {
             }
             (self.digits() > 0).then_some(())?;
         }
-        out.extend_from_slice(&start[..start.len() - self.rest.len()]);
+        by_value(&start[..start.len() - self.rest.len()], out);
         Some(())
     }
 
@@ -218,6 +218,36 @@ impl<'a> Scan<'a> {
     }
 }
 
+/// Whole numbers have no more zeros at their end than this, or an exponent.
+const WRITTEN_OUT: i64 = 20;
+
+/// The significant digits and the power of ten of the last one, `-125e-2`, or a plain whole number; as it is spelled where the exponent is out of all range.
+fn by_value(number: &[u8], out: &mut Vec<u8>) {
+    let text = std::str::from_utf8(number).unwrap_or_default();
+    let (sign, unsigned) = text.strip_prefix('-').map_or(("", text), |rest| ("-", rest));
+    let (mantissa, exponent) = unsigned.split_once(['e', 'E']).unwrap_or((unsigned, "0"));
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let Ok(exponent) = exponent.parse::<i32>() else { return out.extend_from_slice(number) };
+    let start = out.len();
+    out.extend_from_slice(sign.as_bytes());
+    let digits = whole.bytes().chain(fraction.bytes()).skip_while(|b| *b == b'0');
+    let first = out.len();
+    out.extend(digits);
+    let kept = out[first..].iter().rposition(|b| *b != b'0').map_or(first, |last| first + last + 1);
+    if kept == first {
+        out.truncate(start);
+        return out.push(b'0');
+    }
+    let zeros = out.len() - kept;
+    out.truncate(kept);
+    let power = i64::from(exponent) - fraction.len() as i64 + zeros as i64;
+    if (0..=WRITTEN_OUT).contains(&power) {
+        out.extend(std::iter::repeat_n(b'0', power as usize));
+    } else {
+        out.extend_from_slice(format!("e{power}").as_bytes());
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -238,6 +268,9 @@ mod tests {
             (r#""\u00e4\ud83d\ude00\/\n""#, "\"ä😀/\\u000a\""),
             (r#""\"\\""#, r#""\u0022\u005c""#),
             (r#""\ud800x""#, r#""\uD800\u0078""#),
+            ("[1, 0.0, -2.50e1]", "[1.0, -0e9, -25]"),
+            ("[100, 0.001]", "[1e2, 1E-3]"),
+            ("123456789012345678901234567890.10", "1234567890123456789012345678901e-1"),
             ("[\t]", "[]"),
             ("{\n}", "{}"),
         ] {
@@ -245,14 +278,17 @@ mod tests {
         }
         assert_eq!(
             form(r#"{"b":{"d":1,"c":-0.10e+5},"a":[true,false]}"#),
-            r#"{"a":[true,false],"b":{"c":-0.10e+5,"d":1}}"#
+            r#"{"a":[true,false],"b":{"c":-10000,"d":1}}"#
         );
     }
 
     #[test]
     fn what_says_something_else_is_not() {
         for (a, b) in [
-            ("1", "1.0"),
+            ("1", "1.1"),
+            ("1", "-1"),
+            ("10", "1"),
+            ("1e99999999999", "1e99999999998"),
             ("[1,2]", "[2,1]"),
             (r#""a""#, r#""A""#),
             ("null", r#""null""#),

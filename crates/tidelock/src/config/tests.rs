@@ -100,12 +100,12 @@ fn misspelt_keys_are_told_with_what_was_meant() {
       tidelock.yaml:6:5  jobs.one.tabels
         unknown key `tabels` (TL-CFG-UNKNOWN-KEY)
         did you mean `tables`?
-        allowed: batch_size, between, capture, conflicts, delivery, source, tables, target
+        allowed: batch_size, between, capture, conflicts, delivery, source, tables, target, types
 
       tidelock.yaml:7:5  jobs.one.batchsize
         unknown key `batchsize` (TL-CFG-UNKNOWN-KEY)
         did you mean `batch_size`?
-        allowed: batch_size, between, capture, conflicts, delivery, source, tables, target
+        allowed: batch_size, between, capture, conflicts, delivery, source, tables, target, types
     "#);
 }
 
@@ -359,11 +359,11 @@ jobs:
 
       tidelock.yaml:10:29  jobs.one.tables[0].where
         `where` is not supported in this version (TL-CFG-LATER)
-        allowed: columns, name, rename, to
+        allowed: columns, name, rename, to, types
 
       tidelock.yaml:10:46  jobs.one.tables[0].mask
         `mask` is not supported in this version (TL-CFG-LATER)
-        allowed: columns, name, rename, to
+        allowed: columns, name, rename, to, types
 
       tidelock.yaml:11:14  jobs.one.capture
         `outbox` is not supported in this version (TL-CFG-LATER)
@@ -375,7 +375,7 @@ jobs:
 
       tidelock.yaml:13:5  jobs.one.check_every
         `check_every` is not supported in this version (TL-CFG-LATER)
-        allowed: batch_size, between, capture, conflicts, delivery, source, tables, target
+        allowed: batch_size, between, capture, conflicts, delivery, source, tables, target, types
 
       tidelock.yaml:16:27  jobs.two.conflicts.resolve
         `rank` is not supported in this version (TL-CFG-LATER)
@@ -383,7 +383,7 @@ jobs:
 
       tidelock.yaml:20:5  jobs.three.documents
         `documents` is not supported in this version (TL-CFG-LATER)
-        allowed: batch_size, between, capture, conflicts, delivery, source, tables, target
+        allowed: batch_size, between, capture, conflicts, delivery, source, tables, target, types
     "#);
 }
 
@@ -393,6 +393,9 @@ fn jobs_that_cannot_be_are_refused() {
         ("tables: all", "does not say between which endpoints"),
         ("source: shop", "the key `target` is missing"),
         ("source: shop\ntarget: shop", "source and target are one endpoint"),
+        ("source: shop\ntarget: crm\ntypes: { numeric: allow }", "`numeric` is no conversion"),
+        ("source: shop\ntarget: crm\ntypes: { 'numeric -> double': yes }", "found `yes`"),
+        ("source: shop\ntarget: crm\ntables: [{ name: users, types: [email] }]", "jobs.one.tables[0].types"),
         ("source: shop\nbetween: [shop, crm]", "`between` stands beside"),
         ("between: [shop]", "found 1 endpoints"),
         ("between: [shop, shop]", "both sides are one endpoint"),

@@ -77,7 +77,8 @@ fn counted(v: &str) -> String {
 fn mysql(class: Class) -> String {
     match class {
         Class::Bool | Class::Int | Class::Year => "CAST(v + 0 AS CHAR)".to_owned(),
-        Class::Float => "CAST(CAST(v AS DOUBLE) AS CHAR)".to_owned(),
+        // Of a double, and not as text by a cast: that cuts digits of long ones.
+        Class::Float => "v * 1e0".to_owned(),
         Class::Text => "LOWER(HEX(CONVERT(v USING utf8mb4)))".to_owned(),
         Class::Bytes | Class::Geometry => "LOWER(HEX(v))".to_owned(),
         Class::Bits(0) => "CAST(v AS CHAR)".to_owned(),

@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use tidelock_testkit::{Database, Family, Kind};
+use tidelock_testkit::{Database, Family, Kind, server};
 
 /// A sample and the values of it that arrive, in a table of its own.
 struct Kept {
@@ -30,7 +30,10 @@ struct Refused {
 
 pub async fn every_type(from: Kind, to: Kind) {
     let Some((here, there)) = pair("matrix", from, to).await else { return };
-    prepare(&here, &there).await;
+    let back = server(from).expect("it is there").fresh_database("matrix_back").await;
+    prepare(&here, postgres::SETUP).await;
+    prepare(&there, postgres::SETUP_THERE).await;
+    prepare(&back, postgres::SETUP_THERE).await;
     let samples = samples(from);
     let place = Place::new();
     types_are_refused(&place, &here, &there, &samples).await;
@@ -49,21 +52,21 @@ pub async fn every_type(from: Kind, to: Kind) {
             never.push(Refused { table: format!("r{n}_{m}"), sample, value: edge.0 });
         }
     }
-    let [equal, lossy] = all_arrive(&place, &here, &there, &kept).await;
+    let [equal, lossy, home] = all_arrive(&place, &here, &there, &back, &kept).await;
     none_arrives(&place, &here, &there, &never).await;
-    told(from, to, [equal, lossy, never.len() * 2, samples.len() - kept.len()]);
+    told(from, to, [equal, home, lossy, never.len() * 2, samples.len() - kept.len()]);
 }
 
-async fn prepare(here: &Database, there: &Database) {
-    for (db, setup) in [(here, postgres::SETUP), (there, postgres::SETUP_THERE)] {
-        match db.kind().family() {
-            Family::Postgres => run_all(db, setup).await,
-            Family::Mysql => {
-                let modes = "SET NAMES utf8mb4, time_zone = '+00:00', sql_mode = 'STRICT_ALL_TABLES,ALLOW_INVALID_DATES'";
-                db.execute(modes).await.unwrap();
-            }
-            _ => {}
+/// What the samples need in a database.
+pub async fn prepare(db: &Database, setup: &[&str]) {
+    match db.kind().family() {
+        Family::Postgres => run_all(db, setup).await,
+        Family::Mysql => {
+            let modes =
+                "SET NAMES utf8mb4, time_zone = '+00:00', sql_mode = 'STRICT_ALL_TABLES,ALLOW_INVALID_DATES'";
+            db.execute(modes).await.unwrap();
         }
+        _ => {}
     }
 }
 
@@ -121,7 +124,14 @@ fn configured(here: &Database, there: &Database, jobs: &[(&str, Vec<String>)]) -
 /// Ids of the three ways: what was there before, what came by an insert, what came by an update.
 const WAYS: [(&str, usize); 3] = [("snapshot", 0), ("insert", 1000), ("update", 2000)];
 
-async fn all_arrive(place: &Place, here: &Database, there: &Database, kept: &[Kept]) -> [usize; 2] {
+/// How many values are equal at the target, converted there, and equal at home again.
+async fn all_arrive(
+    place: &Place,
+    here: &Database,
+    there: &Database,
+    back: &Database,
+    kept: &[Kept],
+) -> [usize; 3] {
     for Kept { table, values, .. } in kept {
         for (i, value) in values.iter().enumerate() {
             let other = values[(i + 1) % values.len()];
@@ -143,7 +153,13 @@ async fn all_arrive(place: &Place, here: &Database, there: &Database, kept: &[Ke
     };
     let tables = kept.iter().map(rule).collect();
     place.write("tidelock.yaml", &configured(here, there, &[("all", tables)]));
-    place.run(&["sync"]).done();
+    // And home again, to another database of the source's kind.
+    let home = Place::new();
+    let exact: Vec<&Kept> = kept.iter().filter(|k| !k.lossy).collect();
+    let tables = exact.iter().map(|k| k.table.clone()).collect();
+    home.write("tidelock.yaml", &configured(there, back, &[("home", tables)]));
+    let sync = || [place, &home].iter().for_each(|place| drop(place.run(&["sync"]).done()));
+    sync();
     for Kept { table, values, .. } in kept {
         for (i, value) in values.iter().enumerate() {
             run_all(
@@ -157,10 +173,13 @@ async fn all_arrive(place: &Place, here: &Database, there: &Database, kept: &[Ke
         }
         run_all(here, &[format!("INSERT INTO {table} VALUES (1999, NULL)")]).await;
     }
-    place.run(&["sync"]).done();
-    let (mut cells, mut faults) = ([0, 0], Vec::new());
+    sync();
+    let (mut cells, mut faults) = ([0, 0, 0], Vec::new());
     for k in kept {
         compare(here, there, k, &mut cells[usize::from(k.lossy)], &mut faults).await;
+    }
+    for k in exact {
+        compare(here, back, k, &mut cells[2], &mut faults).await;
     }
     assert!(faults.is_empty(), "{} of {cells:?} values differ:\n{}", faults.len(), faults.join("\n"));
     cells
@@ -196,8 +215,9 @@ async fn compare(
                 let shown =
                     |v: &Option<Option<String>>| format!("{v:?}").chars().take(120).collect::<String>();
                 faults.push(format!(
-                    "{} {value} by {way}: {} became {}",
+                    "{} {value} by {way} at {}: {} became {}",
                     sample.native,
+                    there.kind(),
                     shown(&x),
                     shown(&y)
                 ));
@@ -249,12 +269,15 @@ async fn none_arrives(place: &Place, here: &Database, there: &Database, never: &
 }
 
 /// Told whatever the test harness keeps to itself, with the sum over all pairs of this process.
-fn told(from: Kind, to: Kind, counts: [usize; 4]) {
-    static CELLS: [AtomicUsize; 4] = [const { AtomicUsize::new(0) }; 4];
+fn told(from: Kind, to: Kind, counts: [usize; 5]) {
+    static CELLS: [AtomicUsize; 5] = [const { AtomicUsize::new(0) }; 5];
     let add = |(cell, n): (&AtomicUsize, usize)| cell.fetch_add(n, Ordering::Relaxed) + n;
     let sum: Vec<usize> = CELLS.iter().zip(counts).map(add).collect();
     let words = |n: &[usize]| {
-        format!("{} equal, {} lossy by consent, {} refused, {} types refused", n[0], n[1], n[2], n[3])
+        let [equal, home, lossy, refused, types] = n[..] else { return String::new() };
+        format!(
+            "{equal} equal, {home} equal at home again, {lossy} lossy by consent, {refused} refused, {types} types refused"
+        )
     };
     // A closed standard error is no reason to fail a test.
     let _ =
