@@ -126,7 +126,7 @@ async fn inspect_tells_all_that_is_missing_at_once_with_what_mends_it() {
     for kind in KINDS {
         let Some(db) = database(kind, "missing").await else { continue };
         db.execute(
-            "CREATE TABLE nokey (a int); CREATE TABLE odd (id int primary key, k varchar(5) CHARACTER SET koi8r); \
+            "CREATE TABLE nokey (a int); CREATE TABLE odd (id int primary key, k varchar(5) CHARACTER SET ujis); \
              CREATE TABLE old (id int primary key) ENGINE=MyISAM",
         )
         .await

@@ -98,8 +98,8 @@ fn sqlite(class: Class) -> String {
     format!("CASE WHEN v IS NOT NULL THEN {rendered} END")
 }
 
-/// Whether the two sides' renderings of one value are the same. `here` is the source's, `there` the target's.
-pub async fn same(class: Class, source: &Database, here: &str, target: &Database, there: &str) -> bool {
+/// Whether the renderings of one value, `here` at the source and `there` where it went, are the same. `judges` are all databases that it was in.
+pub async fn same(class: Class, judges: &[&Database], here: &str, there: &str) -> bool {
     if here == there {
         return true;
     }
@@ -110,8 +110,8 @@ pub async fn same(class: Class, source: &Database, here: &str, target: &Database
         Class::Decimal | Class::Time | Class::TimeZone | Class::Date | Class::DateTime | Class::Instant => {
             plain(here) == plain(there)
         }
-        Class::Json => json(source, here, target, there).await,
-        Class::Interval => interval(source, here, target, there).await,
+        Class::Json => json(judges, here, there).await,
+        Class::Interval => interval(judges, here, there).await,
         _ => false,
     }
 }
@@ -138,15 +138,15 @@ async fn ask(db: &Database, sql: &str) -> bool {
     matches!(db.value(sql).await.unwrap().as_deref(), Some("t" | "1"))
 }
 
-/// By whichever of the two knows best what JSON says: PostgreSQL, MySQL; the others keep its text.
-async fn json(source: &Database, here: &str, target: &Database, there: &str) -> bool {
-    for db in [source, target] {
+/// By whichever of them knows best what JSON says: PostgreSQL, MySQL; the others keep its text.
+async fn json(judges: &[&Database], here: &str, there: &str) -> bool {
+    for db in judges {
         if db.kind().family() == Family::Postgres {
             let equal = format!("SELECT $json${here}$json$::jsonb = $json${there}$json$::jsonb");
             return ask(db, &equal).await;
         }
     }
-    for db in [source, target] {
+    for db in judges {
         if db.kind() == tidelock_testkit::Kind::Mysql97 {
             let literal = |text: &str| text.replace('\\', "\\\\").replace('\'', "''");
             let equal =
@@ -158,8 +158,8 @@ async fn json(source: &Database, here: &str, target: &Database, there: &str) -> 
 }
 
 /// As PostgreSQL reads it.
-async fn interval(source: &Database, here: &str, target: &Database, there: &str) -> bool {
-    for db in [source, target] {
+async fn interval(judges: &[&Database], here: &str, there: &str) -> bool {
+    for db in judges {
         if db.kind().family() == Family::Postgres {
             return ask(db, &format!("SELECT '{here}'::interval::text = '{there}'::interval::text")).await;
         }

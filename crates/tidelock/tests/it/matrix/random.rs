@@ -180,7 +180,7 @@ async fn equal(here: &Database, there: &Database, table: &Drawn, seed: u64) {
         for (x, y) in a.iter().zip(&b) {
             let fine = x[0] == y[0]
                 && match (&x[1], &y[1]) {
-                    (Some(x), Some(y)) => same(sample.class, here, x, there, y).await,
+                    (Some(x), Some(y)) => same(sample.class, &[here, there], x, y).await,
                     (x, y) => x == y,
                 };
             assert!(fine, "{} c{place} {}: {x:?} became {y:?}, seed {seed}", table.name, sample.native);

@@ -176,10 +176,10 @@ async fn all_arrive(
     sync();
     let (mut cells, mut faults) = ([0, 0, 0], Vec::new());
     for k in kept {
-        compare(here, there, k, &mut cells[usize::from(k.lossy)], &mut faults).await;
+        compare(here, there, &[here, there], k, &mut cells[usize::from(k.lossy)], &mut faults).await;
     }
     for k in exact {
-        compare(here, back, k, &mut cells[2], &mut faults).await;
+        compare(here, back, &[here, there, back], k, &mut cells[2], &mut faults).await;
     }
     assert!(faults.is_empty(), "{} of {cells:?} values differ:\n{}", faults.len(), faults.join("\n"));
     cells
@@ -188,6 +188,7 @@ async fn all_arrive(
 async fn compare(
     here: &Database,
     there: &Database,
+    judges: &[&Database],
     kept: &Kept,
     cells: &mut usize,
     faults: &mut Vec<String>,
@@ -208,7 +209,7 @@ async fn compare(
             *cells += 1;
             let (x, y) = (find(&a, first + i), find(&b, first + i));
             let fine = match (&x, &y) {
-                (Some(Some(x)), Some(Some(y))) => same(class, here, x, there, y).await,
+                (Some(Some(x)), Some(Some(y))) => same(class, judges, x, y).await,
                 _ => false,
             };
             if !fine {
