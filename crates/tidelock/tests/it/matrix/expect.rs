@@ -64,3 +64,9 @@ pub fn value_is_refused(class: Class, hazard: Hazard, from: Kind, to: Kind) -> b
         _ => false,
     }
 }
+
+/// Whether it can be written by its text at its own kind, once another database made JSON's own text of it: MySQL prints more digits of an SQL value inside of JSON than
+/// it reads, and what was `json` at PostgreSQL comes home as `jsonb`.
+pub fn comes_home(hazard: Hazard) -> bool {
+    !matches!(hazard, Hazard::WideJson | Hazard::TwiceNamed)
+}

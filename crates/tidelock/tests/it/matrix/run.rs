@@ -1,6 +1,6 @@
 //! One ordered pair: all samples through one job, and what must be refused through a job for each value.
 
-use super::expect::{Fate, fate, samples, value_is_refused};
+use super::expect::{Fate, comes_home, fate, samples, value_is_refused};
 use super::judge::{converted, rendered, same};
 use super::postgres;
 use super::sample::{Edge, Sample};
@@ -19,6 +19,8 @@ struct Kept {
     values: Vec<&'static str>,
     /// They are converted, and the job says so.
     lossy: bool,
+    /// They come home again, to another database of the source's kind.
+    home: bool,
 }
 
 /// A value that does not: in a table of its own.
@@ -47,7 +49,9 @@ pub async fn every_type(from: Kind, to: Kind) {
             continue;
         }
         let values = sample.values.iter().filter(|e| !refused(sample, e)).map(|e| e.0).collect();
-        kept.push(Kept { table: format!("t{n}"), sample, values, lossy: fate == Fate::Lossy });
+        let lossy = fate == Fate::Lossy;
+        let home = !lossy && sample.values.iter().filter(|e| !refused(sample, e)).all(|e| comes_home(e.1));
+        kept.push(Kept { table: format!("t{n}"), sample, values, lossy, home });
         for (m, edge) in sample.values.iter().enumerate().filter(|(_, e)| refused(sample, e)) {
             never.push(Refused { table: format!("r{n}_{m}"), sample, value: edge.0 });
         }
@@ -155,7 +159,7 @@ async fn all_arrive(
     place.write("tidelock.yaml", &configured(here, there, &[("all", tables)]));
     // And home again, to another database of the source's kind.
     let home = Place::new();
-    let exact: Vec<&Kept> = kept.iter().filter(|k| !k.lossy).collect();
+    let exact: Vec<&Kept> = kept.iter().filter(|k| k.home).collect();
     let tables = exact.iter().map(|k| k.table.clone()).collect();
     home.write("tidelock.yaml", &configured(there, back, &[("home", tables)]));
     let sync = || [place, &home].iter().for_each(|place| drop(place.run(&["sync"]).done()));
@@ -193,7 +197,7 @@ async fn compare(
     cells: &mut usize,
     faults: &mut Vec<String>,
 ) {
-    let Kept { table, sample, values, lossy } = kept;
+    let Kept { table, sample, values, lossy, .. } = kept;
     let family = here.kind().family();
     let (asked, class) =
         if *lossy { converted(sample, family) } else { (rendered(sample.class, family), sample.class) };
