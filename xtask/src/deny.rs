@@ -20,6 +20,7 @@ const ALLOWED: &[&str] = &[
     "CDLA-Permissive-2.0",
     "ISC",
     "MIT",
+    "NCSA",
     "Unicode-3.0",
     "Zlib",
 ];
@@ -47,7 +48,7 @@ pub fn run() -> Result<()> {
 }
 
 /// The platform that the compiler builds for.
-fn host() -> Result<String> {
+pub fn host() -> Result<String> {
     let output = Command::new("rustc")
         .arg("-vV")
         .current_dir(root())

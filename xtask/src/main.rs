@@ -5,6 +5,7 @@
 mod bench;
 mod check;
 mod deny;
+mod fuzz;
 mod lab;
 mod run;
 mod test;
@@ -32,6 +33,8 @@ enum Command {
     Lab(lab::Command),
     /// Our speed and the raw limit of this machine, in one run
     Bench(bench::Arguments),
+    /// Feeds what reads from outside with anything, by libFuzzer
+    Fuzz(fuzz::Arguments),
     /// Licences and sources of all dependencies
     Deny,
 }
@@ -42,6 +45,7 @@ fn main() -> ExitCode {
         Command::Test(arguments) => return test::run(&arguments),
         Command::Bench(arguments) => return bench::run(&arguments),
         Command::Lab(command) => lab::run(&command),
+        Command::Fuzz(arguments) => fuzz::run(&arguments),
         Command::Deny => deny::run(),
     };
     match done {

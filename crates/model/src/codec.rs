@@ -60,6 +60,9 @@ const ENUM: u8 = 24;
 const SET: u8 = 25;
 const GEOMETRY: u8 = 26;
 
+/// More than any engine's arrays have (PostgreSQL's: six). They are written level by level, each a call deeper.
+const DIMENSIONS: usize = 16;
+
 const NEG_INFINITY: u8 = 0;
 const INFINITY: u8 = 1;
 const PARTIAL: u8 = 2;
@@ -346,8 +349,18 @@ fn get_array<'a>(input: &mut &'a [u8]) -> Result<Array<'a>, CodecError> {
     let items = usize::try_from(get_unsigned(input)?).map_err(malformed)?;
     let body = get_slice(input, "array")?;
     let mut rest = body;
-    for _ in 0..dimensions.checked_mul(2).ok_or(CodecError::Malformed("array"))? {
-        get_signed(&mut rest)?;
+    if dimensions > DIMENSIONS {
+        return Err(CodecError::Malformed("array"));
+    }
+    let mut places = Some(usize::from(dimensions > 0));
+    for _ in 0..dimensions {
+        let (length, _lower) = (get_signed(&mut rest)?, get_signed(&mut rest)?);
+        // Nor may a level alone have more than there are elements: the one below it may be empty.
+        places = places.and_then(|n| n.checked_mul(usize::try_from(length).ok()?)).filter(|n| *n <= items);
+    }
+    // Who writes it level by level would otherwise write places without end.
+    if places != Some(items) {
+        return Err(CodecError::Malformed("array"));
     }
     for _ in 0..items {
         if matches!(rest.first(), Some(&ARRAY)) {

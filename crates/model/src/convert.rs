@@ -108,7 +108,7 @@ fn rounded(micros: i64, fraction: u8) -> i64 {
     let unit = 10_i64.pow(6 - u32::from(fraction.min(6)));
     let below = micros.rem_euclid(unit);
     let up = if below * 2 >= unit && unit > 1 { unit } else { 0 };
-    (micros - below).checked_add(up).unwrap_or(micros)
+    micros.checked_sub(below).and_then(|m| m.checked_add(up)).unwrap_or(micros)
 }
 
 /// An array as JSON: numbers and truth values as such, all else as text. Lower bounds are lost.

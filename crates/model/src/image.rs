@@ -127,8 +127,13 @@ impl<'b> ImageWriter<'b> {
         self.buffer.extend_from_slice(encoded);
     }
 
+    /// The next column is an array whose elements, `count` of them, are encoded already, one slot behind the other; else as [`ImageWriter::array`].
+    pub fn encoded_array(&mut self, dimensions: &[(i64, i64)], count: usize, items: Image<'_>) {
+        codec::put_array(self.buffer, dimensions, count, items.as_bytes());
+    }
+
     /// The next column is an array: `(length, lower bound)` of each dimension, and all its elements,
-    /// row-major; elements may be NULL but not arrays.
+    /// row-major; elements may be NULL but not arrays. The lengths multiply to the number of elements; an array without elements may have no dimensions.
     pub fn array(&mut self, dimensions: &[(i64, i64)], items: &[Value<'_>]) {
         let mut encoded = Vec::new();
         for item in items {

@@ -295,7 +295,7 @@ impl Scan<'_> {
         let mut seconds = two(self)? * 3600;
         for unit in [60, 1] {
             if self.eat(b':') {
-                seconds += two(self)? * unit;
+                seconds += two(self).filter(|n| *n < 60)? * unit;
             }
         }
         self.0.is_empty().then_some(Some(if negative { -seconds } else { seconds }))

@@ -29,6 +29,9 @@ impl GtidSet {
             if mariadb {
                 let mut parts = entry.split('-');
                 let (domain, server, number) = (parts.next()?, parts.next()?, parts.next()?);
+                if parts.next().is_some() {
+                    return None;
+                }
                 set.add_mariadb(domain.parse().ok()?, server.parse().ok()?, number.parse().ok()?);
                 continue;
             }
@@ -41,7 +44,11 @@ impl GtidSet {
                     continue;
                 }
                 let (first, last) = part.split_once('-').unwrap_or((part, part));
-                set.add(&source, &tag, first.parse().ok()?, last.parse().ok()?);
+                let (first, last): (u64, u64) = (first.parse().ok()?, last.parse().ok()?);
+                if first > last {
+                    return None;
+                }
+                set.add(&source, &tag, first, last);
             }
         }
         Some(set)

@@ -30,6 +30,8 @@ mod encode;
 mod endpoint;
 mod error;
 mod follow;
+#[doc(hidden)]
+pub mod fuzzing;
 mod gtid;
 mod inspect;
 mod keep;

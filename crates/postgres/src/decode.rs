@@ -1,7 +1,7 @@
 //! The server's text → [`Value`]: one decoder, chosen once per column, for the snapshot, the stream and reads by key.
 
 use tidelock_model::{
-    Bits, Date, DateTime, Decimal, ImageWriter, Interval, Time, Timestamp, Value, parse_uuid,
+    Bits, Date, DateTime, Decimal, Image, ImageWriter, Interval, Time, Timestamp, Value, parse_uuid,
 };
 
 /// How a column's text is read.
@@ -125,38 +125,54 @@ fn bits<'a>(text: &str, out: &'a mut Vec<u8>) -> Result<Bits<'a>, Fault> {
 
 /// `[0:1][2:3]={{1,NULL},{"a b",4}}` (manual, "Array Input and Output Syntax").
 fn array(element: &Decoder, delimiter: char, text: &str, image: &mut ImageWriter<'_>) -> Result<(), Fault> {
-    let fault = || not_a("array", text);
-    let mut scan = Scan { rest: text, delimiter, items: Vec::new(), lengths: Vec::new() };
-    let bounds = scan.bounds().ok_or_else(fault)?;
-    scan.level(0).ok_or_else(fault)?;
-    if !scan.rest.is_empty() {
-        return Err(fault());
+    let malformed = || not_a("array", text);
+    let mut scan = Scan {
+        rest: text,
+        delimiter,
+        element,
+        count: 0,
+        items: Vec::new(),
+        lengths: Vec::new(),
+        unquoted: String::new(),
+        scratch: Vec::new(),
+        fault: None,
+    };
+    let bounds = scan.bounds().ok_or_else(malformed)?;
+    if scan.level(0).is_none() {
+        return Err(scan.fault.unwrap_or_else(malformed));
     }
-    if scan.items.is_empty() {
+    if !scan.rest.is_empty() {
+        return Err(malformed());
+    }
+    if scan.count == 0 {
         image.array(&[], &[]);
         return Ok(());
     }
-    let lower = |i: usize| if bounds.is_empty() { Some(1) } else { bounds.get(i).copied() };
+    let told = bounds.is_empty() || bounds.len() == scan.lengths.len();
+    let lower = bounds.iter().copied().chain(std::iter::repeat(1));
     let dimensions: Option<Vec<(i64, i64)>> =
-        scan.lengths.iter().enumerate().map(|(i, n)| Some(((*n)? as i64, lower(i)?))).collect();
-    let mut rooms: Vec<Vec<u8>> = vec![Vec::new(); scan.items.len()];
-    let mut values = Vec::with_capacity(scan.items.len());
-    for (item, room) in scan.items.iter().zip(&mut rooms) {
-        values.push(match item {
-            None => Value::Null,
-            Some(text) => element.value(text, room)?,
-        });
-    }
-    image.array(&dimensions.ok_or_else(fault)?, &values);
+        scan.lengths.iter().zip(lower).map(|(n, lower)| Some(((*n)? as i64, lower))).collect();
+    // Levels of another depth among elements would leave places without one.
+    let places = |d: &[(i64, i64)]| d.iter().try_fold(1_i64, |n, (length, _)| n.checked_mul(*length));
+    let dimensions = dimensions.filter(|d| told && places(d) == Some(scan.count as i64));
+    image.encoded_array(&dimensions.ok_or_else(malformed)?, scan.count, Image::from_bytes(&scan.items));
     Ok(())
 }
 
 struct Scan<'t> {
     rest: &'t str,
     delimiter: char,
-    items: Vec<Option<String>>,
+    element: &'t Decoder,
+    count: usize,
+    /// The elements, encoded: a text of a gigabyte may be half a thousand million of them.
+    items: Vec<u8>,
     /// The length of each dimension, once its first level is read.
     lengths: Vec<Option<usize>>,
+    /// Room for an element that was quoted, and for its octets.
+    unquoted: String,
+    scratch: Vec<u8>,
+    /// Of the element that cannot be read.
+    fault: Option<Fault>,
 }
 
 impl Scan<'_> {
@@ -217,11 +233,11 @@ impl Scan<'_> {
         if !self.take('"') {
             let end = self.rest.find([self.delimiter, '}'])?;
             let (text, rest) = self.rest.split_at(end);
-            self.items.push((!text.eq_ignore_ascii_case("NULL")).then(|| text.to_owned()));
             self.rest = rest;
-            return Some(());
+            return self.put((!text.eq_ignore_ascii_case("NULL")).then_some(text));
         }
-        let (mut text, mut escaped) = (String::new(), false);
+        let (mut text, mut escaped) = (std::mem::take(&mut self.unquoted), false);
+        text.clear();
         for (i, c) in self.rest.char_indices() {
             match c {
                 _ if escaped => {
@@ -231,13 +247,32 @@ impl Scan<'_> {
                 '\\' => escaped = true,
                 '"' => {
                     self.rest = &self.rest[i + 1..];
-                    self.items.push(Some(text));
-                    return Some(());
+                    let done = self.put(Some(&text));
+                    self.unquoted = text;
+                    return done;
                 }
                 c => text.push(c),
             }
         }
         None
+    }
+
+    /// One element more; `None` stands for NULL.
+    fn put(&mut self, text: Option<&str>) -> Option<()> {
+        self.scratch.clear();
+        let value = match text {
+            None => Ok(Value::Null),
+            Some(text) => self.element.value(text, &mut self.scratch),
+        };
+        match value {
+            Ok(value) => ImageWriter::new(&mut self.items).value(&value),
+            Err(fault) => {
+                self.fault = Some(fault);
+                return None;
+            }
+        }
+        self.count += 1;
+        Some(())
     }
 }
 
@@ -245,7 +280,7 @@ impl Scan<'_> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use tidelock_model::{Image, Slot};
+    use tidelock_model::Slot;
 
     fn read(decoder: &Decoder, text: &str) -> Result<String, Fault> {
         let mut buffer = Vec::new();

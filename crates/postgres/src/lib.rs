@@ -31,6 +31,8 @@ mod defaults;
 mod encode;
 mod endpoint;
 mod error;
+#[doc(hidden)]
+pub mod fuzzing;
 mod inspect;
 mod load;
 mod names;

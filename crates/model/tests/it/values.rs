@@ -159,8 +159,14 @@ fn scalar() -> impl Strategy<Value = Owned> {
 
 /// Any value.
 pub fn value() -> impl Strategy<Value = Owned> {
-    let array = (prop::collection::vec(any::<(i64, i64)>(), 0..4), prop::collection::vec(scalar(), 0..8))
-        .prop_map(|(dimensions, items)| Owned::Array(dimensions, items));
+    let array = (prop::collection::vec(any::<i64>(), 1..4), prop::collection::vec(scalar(), 0..8)).prop_map(
+        |(lower, items)| {
+            // As many places as there are elements, all in one of the dimensions.
+            let long = |n: usize| if n == 0 { items.len() as i64 } else { 1 };
+            let dimensions = lower.into_iter().enumerate().map(|(n, lower)| (long(n), lower));
+            Owned::Array(dimensions.collect(), items)
+        },
+    );
     prop_oneof![8 => scalar(), 1 => array]
 }
 

@@ -9,6 +9,9 @@ use flate2::{Decompress, FlushDecompress, Status};
 /// No event is larger: the protocol's own limit.
 const LARGEST: usize = 1 << 30;
 
+/// Room that is made at once, whatever length is told: what is not there yet gets none.
+const STEP: usize = 64 << 10;
+
 /// Unpacks into `out`, which is cleared first.
 pub(crate) fn unpack(packed: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
     let mut reader = Reader(packed);
@@ -22,15 +25,21 @@ pub(crate) fn unpack(packed: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
         return Err(Fault::new("a compressed event is larger than 1 GiB"));
     }
     out.clear();
-    out.reserve(length);
     let mut inflate = Decompress::new(true);
     let failed = Fault::new("a compressed event does not decompress");
-    let status =
-        inflate.decompress_vec(reader.0, out, FlushDecompress::Finish).map_err(|_| failed.clone())?;
-    if status != Status::StreamEnd || out.len() != length {
-        return Err(failed);
+    loop {
+        // As much again as came so far. One octet at least, for what is more than was told, and for the stream's end.
+        out.reserve((length - out.len()).min(out.len().max(STEP)).max(1));
+        let (taken, given) = (inflate.total_in(), out.len());
+        let rest = reader.0.get(taken as usize..).unwrap_or_default();
+        let status = inflate.decompress_vec(rest, out, FlushDecompress::None).map_err(|_| failed.clone())?;
+        let stuck = inflate.total_in() == taken && out.len() == given;
+        match status {
+            Status::StreamEnd if out.len() == length => return Ok(()),
+            Status::Ok if !stuck && out.len() <= length => {}
+            _ => return Err(failed),
+        }
     }
-    Ok(())
 }
 
 #[cfg(test)]

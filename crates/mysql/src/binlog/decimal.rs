@@ -34,7 +34,12 @@ pub(crate) fn read(
     }
     let mut rest = Reader(&stored[..length]);
     out.clear();
-    let mut group = |digits: usize| rest.be(OCTETS[digits]);
+    let mut group = |digits: usize| {
+        let value = rest.be(OCTETS[digits])?;
+        // The octets hold more than the digits do.
+        let malformed = value >= 10_u64.pow(digits as u32);
+        if malformed { Err(Fault::new("a malformed decimal")) } else { Ok(value) }
+    };
     let mut zero = true;
     if negative {
         out.push('-');

@@ -10,28 +10,49 @@ use std::fmt::Write;
 
 /// MySQL's own limit of nesting.
 const DEEPEST: usize = 100;
-/// No value is larger: `max_allowed_packet` ends there.
-const LARGEST: usize = 1 << 30;
+/// No stored octet becomes more letters than this: a control character six, a short number with its comma less.
+const LETTERS: usize = 8;
 
 /// Renders a stored value; an empty one stands for JSON's null.
 pub(crate) fn render(bytes: &[u8], out: &mut String) -> Result<(), Fault> {
     out.clear();
     match bytes.split_first() {
         None => out.push_str("null"),
-        Some((kind, body)) => value(*kind, body, 0, out)?,
+        Some((kind, body)) => {
+            let mut bounds = Bounds { depth: 0, most: bytes.len() * LETTERS };
+            value(*kind, body, &mut bounds, out)?;
+            bounds.hold(out)?;
+        }
     }
     Ok(())
+}
+
+/// What no tree of the server goes beyond.
+struct Bounds {
+    depth: usize,
+    /// Letters of the whole: a tree whose parts lie over each other could grow without end.
+    most: usize,
+}
+
+impl Bounds {
+    fn hold(&self, out: &str) -> Result<(), Fault> {
+        if out.len() > self.most {
+            Err(Fault::new("parts of a JSON value lie over each other"))
+        } else {
+            Ok(())
+        }
+    }
 }
 
 fn malformed() -> Fault {
     Fault::new("a malformed JSON value")
 }
 
-fn value(kind: u8, body: &[u8], depth: usize, out: &mut String) -> Result<(), Fault> {
+fn value(kind: u8, body: &[u8], bounds: &mut Bounds, out: &mut String) -> Result<(), Fault> {
     let mut r = Reader(body);
     // Writing to a String does not fail.
     let _ = match kind {
-        0..=3 => return container(body, kind & 1 == 1, kind < 2, depth, out),
+        0..=3 => return container(body, kind & 1 == 1, kind < 2, bounds, out),
         4 => {
             out.push_str(scalar_literal(r.byte()?)?);
             Ok(())
@@ -71,8 +92,14 @@ fn scalar_literal(code: u8) -> Result<&'static str, Fault> {
 }
 
 /// An object (kinds 0 and 1) or an array (2 and 3); odd kinds are large.
-fn container(body: &[u8], large: bool, object: bool, depth: usize, out: &mut String) -> Result<(), Fault> {
-    if depth >= DEEPEST {
+fn container(
+    body: &[u8],
+    large: bool,
+    object: bool,
+    bounds: &mut Bounds,
+    out: &mut String,
+) -> Result<(), Fault> {
+    if bounds.depth >= DEEPEST {
         return Err(Fault::new("a JSON value is nested too deep"));
     }
     let width = if large { 4 } else { 2 };
@@ -85,10 +112,9 @@ fn container(body: &[u8], large: bool, object: bool, depth: usize, out: &mut Str
     let mut entries = Reader(r.take(count.checked_mul(width + 1).ok_or_else(malformed)?)?);
     let mut keys = Reader(keys);
     out.push(if object { '{' } else { '[' });
+    bounds.depth += 1;
     for i in 0..count {
-        if out.len() > LARGEST {
-            return Err(Fault::new("a JSON value is larger than 1 GiB"));
-        }
+        bounds.hold(out)?;
         if i > 0 {
             out.push_str(", ");
         }
@@ -102,12 +128,13 @@ fn container(body: &[u8], large: bool, object: bool, depth: usize, out: &mut Str
         let entry = entries.take(width)?;
         let inline = matches!(kind, 4..=6) || large && matches!(kind, 7 | 8);
         if inline {
-            value(kind, entry, depth + 1, out)?;
+            value(kind, entry, bounds, out)?;
         } else {
             let offset = Reader(entry).le(width)? as usize;
-            value(kind, body.get(offset..).ok_or_else(malformed)?, depth + 1, out)?;
+            value(kind, body.get(offset..).ok_or_else(malformed)?, bounds, out)?;
         }
     }
+    bounds.depth -= 1;
     out.push(if object { '}' } else { ']' });
     Ok(())
 }

@@ -292,7 +292,7 @@ fn temporal(wire: Wire, codec: &Codec, r: &mut Reader<'_>, out: &mut ImageWriter
             let (date, time) = (x / 1_000_000, (x % 1_000_000) as u32);
             let micros = clock(time / 10_000, time / 100 % 100, time % 100, 0);
             let civil = Civil {
-                year: (date / 10_000) as u16,
+                year: u16::try_from(date / 10_000).map_err(|_| Fault::new("a date is out of range"))?,
                 month: (date / 100 % 100) as u8,
                 day: (date % 100) as u8,
                 micros,
