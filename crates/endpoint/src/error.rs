@@ -16,6 +16,8 @@ pub enum ErrorKind {
     PositionLost,
     /// A setting, table or column is not as it must be.
     Precondition,
+    /// A table is not (any more) what it was when the job was planned: another plan may pass.
+    SchemaChanged,
     /// One row cannot be stored as it is: a constraint, a conversion, a size. The row is at fault, not the server.
     Row,
     /// Disk full, table gone, read-only server: everything would fail alike.

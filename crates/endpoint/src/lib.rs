@@ -15,6 +15,7 @@
 //! * **No default bodies that do nothing**: an engine that cannot do a thing says so with an error, it does not succeed in silence.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod alteration;
 mod delta;
 mod endpoint;
 mod error;
@@ -25,13 +26,14 @@ mod source;
 mod target;
 mod verdict;
 
+pub use alteration::{Alteration, ColumnChange};
 pub use delta::{Delta, Update};
 pub use endpoint::{Capabilities, CaptureKind, Cleanup, Endpoint, EndpointConfig, TlsMode, TlsOptions};
 pub use error::{EndpointError, ErrorKind};
 pub use findings::Findings;
 pub use inspection::{Ask, Case, Finding, Inspection, Names, Role, ServerIdentity, Severity};
 pub use merge::{Merged, exactly};
-pub use source::{ChangeStream, Chunk, ChunkReader, Coverage, Prepared, Snapshot, Source};
+pub use source::{ChangeStream, Chunk, ChunkReader, Coverage, Identity, Prepared, Snapshot, Source};
 pub use target::{Applied, Checkpoint, Loader, Target, WriteMode};
 pub use verdict::{Holds, Verdict, holds, made_otherwise};
 

@@ -11,11 +11,21 @@ pub struct Prepared {
     pub server: ServerIdentity,
     /// The capture was not there and has just been made: its history begins at `start`.
     pub created: bool,
-    /// In the engine's own terms, where it can tell: which table each is, and since when it is captured. Another text once the table was replaced by one of
-    /// the same name, or was taken out of the capture and put back: changes made to it meanwhile are not in the stream.
-    pub identities: Vec<(TableName, String)>,
+    /// Which tables these are, where the engine can tell.
+    pub identities: Vec<Identity>,
     /// The oldest position from which the stream can still be read.
     pub start: Position,
+}
+
+/// Which table has a name, and since when it is captured, in the engine's own terms.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// The name.
+    pub table: TableName,
+    /// Another text once the table was replaced by one of the same name.
+    pub which: String,
+    /// Another text once the table was taken out of the capture and put back: changes made meanwhile are not in the stream.
+    pub entry: String,
 }
 
 /// A session that reads one endpoint.

@@ -1,4 +1,4 @@
-use crate::{Delta, Result};
+use crate::{Alteration, Delta, Result};
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -48,6 +48,10 @@ pub trait Target: Send {
 
     /// What `prepare` and `finish` would run, running nothing.
     async fn plan(&mut self, from: &str, tables: &[Arc<Table>]) -> Result<Vec<String>>;
+
+    /// Alters tables that are there, outside of any transaction. What is so already is left as it is: it may be called again after it was broken off. Returns the
+    /// statements it ran; with `dry` those that it would run, running nothing.
+    async fn alter(&mut self, from: &str, alterations: &[Alteration], dry: bool) -> Result<Vec<String>>;
 
     /// After the load: indexes and foreign keys that are absent (foreign keys only between `tables`), sequences and auto-increment set behind
     /// the largest value. Idempotent. Returns the statements it ran.

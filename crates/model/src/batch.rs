@@ -21,6 +21,8 @@ const INSERT: u8 = 3;
 const UPDATE: u8 = 4;
 const DELETE: u8 = 5;
 const TRUNCATE: u8 = 6;
+const REWRITE: u8 = 7;
+const REPLACE: u8 = 8;
 
 /// What happened to a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -34,9 +36,14 @@ pub enum Operation {
     Delete,
     /// All rows of the table gone; no images.
     Truncate,
+    /// Rows were changed in a way that the source cannot tell: a column of another type, a layout that is not known any more. No images: what the rows
+    /// are has to be read. The rows that were there are still there, under their keys.
+    Rewrite,
+    /// Another table has the name now, or other rows are in it. No images: what the rows are has to be read. Those that were there are gone.
+    Replace,
 }
 
-/// One change of one row (or, for truncate, of one table).
+/// One change of one row (or, for truncate, rewrite and replace, of one table).
 #[derive(Clone, Copy, Debug)]
 pub struct Change<'a> {
     /// The table as it was when the change was made.
@@ -174,7 +181,7 @@ impl<'a> Records<'a> {
                 Record::Begin { at, origin, time }
             }
             COMMIT => Record::Commit { position: get_text(input, "a commit record")? },
-            INSERT | UPDATE | DELETE | TRUNCATE => Record::Change(self.change(tag)?),
+            INSERT | UPDATE | DELETE | TRUNCATE | REWRITE | REPLACE => Record::Change(self.change(tag)?),
             tag => return Err(CodecError::Tag { what: "a record", tag }),
         })
     }
@@ -192,6 +199,8 @@ impl<'a> Records<'a> {
             INSERT => (Operation::Insert, None, Some(image()?)),
             DELETE => (Operation::Delete, Some(image()?), None),
             TRUNCATE => (Operation::Truncate, None, None),
+            REWRITE => (Operation::Rewrite, None, None),
+            REPLACE => (Operation::Replace, None, None),
             _ => {
                 let (before, after) = (image()?, image()?);
                 (Operation::Update, Some(before).filter(|i| !i.as_bytes().is_empty()), Some(after))
@@ -297,7 +306,21 @@ impl BatchWriter {
 
     /// All rows of the table gone.
     pub fn truncate(&mut self, table: &Arc<Table>) {
-        let done: Result<(), CodecError> = self.images(TRUNCATE, table, |_| Ok(()));
+        self.whole(TRUNCATE, table);
+    }
+
+    /// See [`Operation::Rewrite`].
+    pub fn rewrite(&mut self, table: &Arc<Table>) {
+        self.whole(REWRITE, table);
+    }
+
+    /// See [`Operation::Replace`].
+    pub fn replace(&mut self, table: &Arc<Table>) {
+        self.whole(REPLACE, table);
+    }
+
+    fn whole(&mut self, tag: u8, table: &Arc<Table>) {
+        let done: Result<(), CodecError> = self.images(tag, table, |_| Ok(()));
         debug_assert!(done.is_ok());
     }
 

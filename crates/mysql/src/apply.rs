@@ -4,6 +4,7 @@
 
 use crate::CHECKPOINT_TABLE;
 use crate::Result;
+use crate::altering::altering;
 use crate::catalog::{Layout, Which, describe};
 use crate::config::Config;
 use crate::connect::{PATIENCE, Purpose, Session, literal, quoted};
@@ -20,7 +21,7 @@ use mysql_async::prelude::Queryable;
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
-use tidelock_endpoint::{Applied, Checkpoint, Delta, ErrorKind, Loader, Target, WriteMode};
+use tidelock_endpoint::{Alteration, Applied, Checkpoint, Delta, ErrorKind, Loader, Target, WriteMode};
 use tidelock_model::{Image, Rows, Table, TableName};
 
 /// So many new rows are worth a LOAD DATA of their own, which takes more round trips.
@@ -181,6 +182,17 @@ impl Target for MyTarget {
         let mut statements = self.preparing(from, tables).await?;
         let there = self.there(tables).await?;
         statements.extend(schema::finish(tables, &there, &self.config.database));
+        Ok(statements)
+    }
+
+    async fn alter(&mut self, from: &str, alterations: &[Alteration], dry: bool) -> Result<Vec<String>> {
+        let tables: Vec<_> = alterations.iter().map(|a| a.table.clone()).collect();
+        let there = self.there(&tables).await?;
+        let flavor = self.session.server.flavor;
+        let statements = altering(from, alterations, &there, flavor, &self.config.database)?;
+        if !dry {
+            self.run_all("altering tables", &statements).await?;
+        }
         Ok(statements)
     }
 

@@ -114,6 +114,9 @@ pub(crate) async fn describe(session: &mut Session, database: &str, which: Which
     Ok(layouts)
 }
 
+/// What [`describe_one`] answers for a table that is not there.
+pub(crate) const MISSING: &str = "TL-MY-TABLE-MISSING";
+
 /// Describes one table that must be there.
 pub(crate) async fn describe_one(session: &mut Session, database: &str, name: &TableName) -> Result<Layout> {
     let found = describe(session, database, Which::Any(std::slice::from_ref(name))).await?;
@@ -122,7 +125,7 @@ pub(crate) async fn describe_one(session: &mut Session, database: &str, name: &T
     let exact = found.iter().position(|l| l.table.name == *name);
     let same = || found.iter().position(|l| key(&l.table.name.name) == key(&name.name));
     exact.or_else(same).and_then(|place| found.into_iter().nth(place)).ok_or_else(|| {
-        precondition("TL-MY-TABLE-MISSING", format!("table {name} is not there, or the user may not see it"))
+        precondition(MISSING, format!("table {name} is not there, or the user may not see it"))
     })
 }
 

@@ -1,14 +1,14 @@
 //! What the tables in the log look like: TABLE_MAP events held against the catalogue.
 //!
 //! The log tells how columns are stored, and with `binlog_row_metadata=FULL` also their names, signs and labels. What it does not tell comes from the
-//! catalogue **as it is when the table is first met**, which may be later than the event. So the two are compared; where they differ the stream stops
-//! loudly (following a changed schema is not built yet). What cannot be seen in the log without FULL metadata, such as a renamed column, is caught
+//! catalogue **as it is when the table is first met**, which may be later than the event. So the two are compared; where they differ the rows cannot be read, and
+//! all that is told of them is that they changed (`Operation::Rewrite`). What cannot be seen in the log without FULL metadata, such as a renamed column, is told so
 //! when the statement that changed it comes by, if rows before it were read with the later definition.
 
 use crate::binlog::statement::{Doubt, Statement, same};
 use crate::binlog::subject::Named;
 use crate::binlog::table_map::{TableMap, Wire, table_id};
-use crate::catalog::{Layout, describe_one};
+use crate::catalog::{Layout, MISSING, describe_one};
 use crate::charset::Charset;
 use crate::codec::{Codec, Fault};
 use crate::config::Config;
@@ -20,7 +20,6 @@ use crate::{CHECKPOINT_TABLE, Result};
 use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::sync::Arc;
-use tidelock_endpoint::EndpointError;
 use tidelock_model::{Column, Table, TableName, Type};
 
 /// A table that is followed, as the log stores its rows.
@@ -34,6 +33,8 @@ pub(crate) struct Mapped {
     pub logged: Vec<usize>,
     /// It is our checkpoint table: its images hold the origin alone.
     pub own: bool,
+    /// What is in the catalogue is not what the rows were written by.
+    pub unreadable: bool,
 }
 
 /// The column of our own table that holds an origin, in every version of it.
@@ -130,15 +131,49 @@ impl Definitions {
 
     async fn map(&mut self, key: &Key, map: &TableMap) -> Result<Arc<Mapped>> {
         let fresh = !self.known.contains_key(key);
-        let mut compared = mapped(self.known(key).await?, map);
+        let mut compared = self.compared(key, map).await?;
         if compared.is_err() && !fresh {
             self.known.remove(key);
-            compared = mapped(self.known(key).await?, map);
+            compared = self.compared(key, map).await?;
         }
         if let (Some(known), None) = (self.known.get_mut(key), &map.names) {
             known.used_unnamed = true;
         }
-        compared.map(Arc::new).map_err(|what| changed(&map.table, &what))
+        Ok(Arc::new(compared.unwrap_or_else(|what| {
+            tracing::warn!(
+                table = map.table,
+                what,
+                "rows in the log are not those of the table in the catalogue"
+            );
+            // The next look may find what comes later in the log.
+            self.known.remove(key);
+            self.unreadable(key)
+        })))
+    }
+
+    async fn compared(&mut self, key: &Key, map: &TableMap) -> Result<std::result::Result<Mapped, String>> {
+        match self.known(key).await {
+            Ok(known) => Ok(mapped(known, map)),
+            Err(error) if error.code == MISSING => Ok(Err(error.message)),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn unreadable(&self, key: &Key) -> Mapped {
+        Mapped { table: self.bare(key), columns: vec![], logged: vec![], own: false, unreadable: true }
+    }
+
+    /// The table's name, for what is told of it as a whole.
+    pub fn bare(&self, key: &Key) -> Arc<Table> {
+        let name = self.wanted.get(key).cloned().unwrap_or_else(|| TableName::new(key.1.clone()));
+        Arc::new(Table {
+            name,
+            columns: vec![],
+            key: vec![],
+            primary: false,
+            indexes: vec![],
+            foreign_keys: vec![],
+        })
     }
 
     async fn known(&mut self, key: &Key) -> Result<&Known> {
@@ -173,13 +208,13 @@ impl Definitions {
         self.followed().filter(named).cloned().collect()
     }
 
-    /// The followed tables whose rows a statement takes away or writes anew.
-    pub fn replaced(&self, statement: &Statement, schema: &[u8]) -> Vec<Key> {
+    /// The followed tables whose rows a statement takes away or writes anew, and whether they are still there under their keys.
+    pub fn replaced(&self, statement: &Statement, schema: &[u8]) -> (Vec<Key>, bool) {
         let replaced = statement.replaces();
         if let Some(schema) = &replaced.schema {
-            return self.followed().filter(|key| self.same(schema, &key.0)).cloned().collect();
+            return (self.followed().filter(|key| self.same(schema, &key.0)).cloned().collect(), false);
         }
-        self.meant(&replaced.tables, schema)
+        (self.meant(&replaced.tables, schema), replaced.kept)
     }
 
     /// Ours excepted.
@@ -216,31 +251,22 @@ impl Definitions {
         Ok(self.known(key).await?.table.clone())
     }
 
-    /// A statement at `at` may have changed these tables: the next table map decides.
-    pub fn changed(&mut self, keys: &[Key], statement: &Statement, at: &Place) -> Result<()> {
+    /// A statement at `at` may have changed these tables: the next table map decides. Answers those of which rows before it were read by the later definition, though it gave
+    /// their columns another meaning.
+    pub fn changed(&mut self, keys: &[Key], statement: &Statement, at: &Place) -> Vec<Key> {
+        let mut misread = Vec::new();
         for key in keys {
             let Some(known) = self.known.remove(key) else { continue };
             let later = at.compare(&known.loaded) == Some(Ordering::Less);
             if known.used_unnamed && later && statement.changes_meaning() {
-                return Err(changed(
-                    &key.1,
-                    &format!("a statement at {at} gave its columns another meaning, and rows before it were read with the later one"),
-                )
-                .hint("set binlog_row_metadata=FULL, then copy anew with `tidelock sync --full`"));
+                misread.push(key.clone());
             }
         }
         if !keys.is_empty() {
             self.numbers.clear();
         }
-        Ok(())
+        misread
     }
-}
-
-fn changed(table: &str, what: &str) -> EndpointError {
-    let message = format!("table {table} in the log is not the table in the catalogue: {what}");
-    precondition("TL-MY-SCHEMA-CHANGED", message).hint(
-        "it was changed while it was followed; bring the target's table to the same shape, then copy anew with `tidelock sync --full`",
-    )
 }
 
 /// The catalogue's table with the log's way of storing it, or what differs.
@@ -291,7 +317,7 @@ fn mapped(known: &Known, map: &TableMap) -> std::result::Result<Mapped, String> 
         stored.push((*wire, (!column.generated).then(|| layout.codec.clone())));
     }
     let logged = (0..columns.len()).filter(|i| !columns[*i].generated).collect();
-    Ok(Mapped { table: known.table.clone(), columns: stored, logged, own: false })
+    Ok(Mapped { table: known.table.clone(), columns: stored, logged, own: false, unreadable: false })
 }
 
 /// Our own table, of which only the origin is read. It is not looked up: by now it may be gone, or have been made anew.
@@ -301,7 +327,10 @@ fn own(map: &TableMap) -> Result<Mapped> {
         None => Some(ORIGIN),
     };
     let Some(place) = place.filter(|p| matches!(map.columns.get(*p), Some(Wire::Var { .. }))) else {
-        return Err(changed(CHECKPOINT_TABLE, "it has no column origin where tidelock makes one"));
+        let message =
+            format!("table {CHECKPOINT_TABLE} in the log has no column origin where tidelock makes one");
+        return Err(precondition("TL-MY-CHECKPOINT-CHANGED", message)
+            .hint("it was altered by somebody else: let tidelock make it, then copy anew with `tidelock sync --full`"));
     };
     let codec = |i| (i == place).then_some(Codec::Text { charset: Charset::Utf8, fixed: false });
     let columns = map.columns.iter().enumerate().map(|(i, wire)| (*wire, codec(i))).collect();
@@ -313,5 +342,5 @@ fn own(map: &TableMap) -> Result<Mapped> {
         indexes: vec![],
         foreign_keys: vec![],
     };
-    Ok(Mapped { table: Arc::new(table), columns, logged: vec![place], own: true })
+    Ok(Mapped { table: Arc::new(table), columns, logged: vec![place], own: true, unreadable: false })
 }

@@ -158,6 +158,11 @@ pub(crate) fn precondition(code: &'static str, message: impl Into<String>) -> En
     EndpointError::new(ErrorKind::Precondition, code, message)
 }
 
+/// A table is not what it was when the job was planned.
+pub(crate) fn schema_changed(code: &'static str, message: impl Into<String>) -> EndpointError {
+    EndpointError::new(ErrorKind::SchemaChanged, code, message)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -18,6 +18,7 @@ use crate::binlog::statement::{Meaning, Statement};
 use crate::binlog::table_map::table_id;
 use crate::binlog::xa::Prepared;
 use crate::binlog::{compressed, kind};
+use crate::catalog::MISSING;
 use crate::codec::Scratch;
 use crate::definitions::{Definitions, Mapped};
 use crate::error::{precondition, protocol};
@@ -335,17 +336,34 @@ impl Follower {
             Meaning::Rollback => return self.end(),
             Meaning::Truncate => {
                 for key in self.definitions.named(&statement, query.schema) {
-                    let table = self.definitions.table(&key).await?;
+                    let table = self.definitions.table(&key).await;
                     self.tell();
-                    self.writer.truncate(&table);
+                    match table {
+                        Ok(table) => self.writer.truncate(&table),
+                        Err(error) if error.code == MISSING => {
+                            self.writer.replace(&self.definitions.bare(&key))
+                        }
+                        Err(error) => return Err(error),
+                    }
                 }
             }
             Meaning::Ddl => {
-                if let Some((schema, table)) = self.definitions.replaced(&statement, query.schema).first() {
-                    return Err(replaced(schema, table, query.text));
-                }
+                let (replaced, kept) = self.definitions.replaced(&statement, query.schema);
                 let named = self.definitions.named(&statement, query.schema);
-                self.definitions.changed(&named, &statement, &group_at)?;
+                let misread = self.definitions.changed(&named, &statement, &group_at);
+                for key in misread.iter().filter(|key| !replaced.contains(key)).chain(&replaced) {
+                    tracing::info!(
+                        table = key.1,
+                        statement = shown(query.text),
+                        "a followed table is altered or replaced"
+                    );
+                    let table = self.definitions.bare(key);
+                    self.tell();
+                    match kept || !replaced.contains(key) {
+                        true => self.writer.rewrite(&table),
+                        false => self.writer.replace(&table),
+                    }
+                }
                 // MySQL's CREATE TABLE … SELECT: the rows follow, in the same transaction.
                 if query.text.ends_with(b"START TRANSACTION") {
                     self.group(head, before).transaction = true;
@@ -407,6 +425,11 @@ impl Follower {
         let Some(group) = self.group.as_mut() else { return Err(protocol("rows outside of a transaction")) };
         let first = !std::mem::replace(&mut group.rows_seen, true);
         let Some(mapped) = mapped else { return Ok(()) };
+        if mapped.unreadable {
+            self.tell();
+            self.writer.rewrite(&mapped.table);
+            return Ok(());
+        }
         let event = RowsEvent::parse(head.code, data).map_err(at)?.ok_or_else(|| protocol("no row event"))?;
         if event.width != mapped.columns.len() {
             return Err(protocol("rows of another width than their table's"));
@@ -451,17 +474,6 @@ fn unreadable(schema: &str, table: &str, statement: &[u8]) -> EndpointError {
     );
     unsupported("TL-MY-STATEMENT-CHARSET", &message).hint(
         "let clients that change tables by TRUNCATE or DDL speak utf8mb4 (SET NAMES utf8mb4), then copy anew with `tidelock sync --full`",
-    )
-}
-
-/// Its rows went, or became others, and the log holds none of it.
-fn replaced(schema: &str, table: &str, statement: &[u8]) -> EndpointError {
-    let message = format!(
-        "a statement replaced {schema}.{table} or its values, and what became of its rows is not in the log: {}",
-        shown(statement)
-    );
-    precondition("TL-MY-TABLE-REPLACED", message).hint(
-        "copy anew with `tidelock sync --full`; where rows went away at the source, empty or drop the target's table first",
     )
 }
 

@@ -90,7 +90,13 @@ fn mapped(map: TableMap) -> Mapped {
         indexes: vec![],
         foreign_keys: vec![],
     };
-    Mapped { table: Arc::new(table), logged: (0..columns.len()).collect(), columns, own: false }
+    Mapped {
+        table: Arc::new(table),
+        logged: (0..columns.len()).collect(),
+        columns,
+        own: false,
+        unreadable: false,
+    }
 }
 
 /// A codec that a column of this kind may have.

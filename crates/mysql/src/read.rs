@@ -5,7 +5,7 @@ use crate::catalog::Layout;
 use crate::codec::{Codec, Scratch};
 use crate::connect::{Session, quoted};
 use crate::encode::{Form, put};
-use crate::error::{self, from_driver, precondition, protocol};
+use crate::error::{self, from_driver, precondition, protocol, schema_changed};
 use crate::keep;
 use mysql_async::Row;
 use mysql_async::prelude::Queryable;
@@ -115,7 +115,7 @@ pub(crate) fn places(table: &Table, layout: &Layout) -> Result<Vec<usize>> {
         table.columns.iter().filter(|c| place(&c.name).is_none()).map(|c| c.name.as_str()).collect();
     if !missing.is_empty() {
         let message = format!("table {} has no column {}", layout.table.name, missing.join(", "));
-        return Err(precondition("TL-MY-COLUMN-MISSING", message));
+        return Err(schema_changed("TL-MY-COLUMN-MISSING", message));
     }
     Ok(table.columns.iter().filter_map(|c| place(&c.name)).collect())
 }

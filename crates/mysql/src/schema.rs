@@ -80,7 +80,8 @@ fn shorten(columns: &mut [(usize, Made)], indexed: impl Fn(&usize) -> bool) {
     }
 }
 
-fn column_sql(table: &Table, place: usize, made: &Made, flavor: Flavor) -> String {
+/// A column as it stands in CREATE TABLE.
+pub(crate) fn column_sql(table: &Table, place: usize, made: &Made, flavor: Flavor) -> String {
     let column = &table.columns[place];
     let generated = made.native.contains(" GENERATED ALWAYS AS ");
     let mut sql = format!("{} {}", quoted(&column.name), made.native);

@@ -4,6 +4,7 @@
 
 use crate::CHECKPOINT_TABLE;
 use crate::Result;
+use crate::altering::altering;
 use crate::catalog::{Layout, Which, describe};
 use crate::config::Config;
 use crate::connect::{Purpose, Session};
@@ -20,7 +21,7 @@ use async_trait::async_trait;
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
-use tidelock_endpoint::{Applied, Checkpoint, Delta, Loader, Merged, Target, Update};
+use tidelock_endpoint::{Alteration, Applied, Checkpoint, Delta, Loader, Merged, Target, Update};
 use tidelock_model::{Image, Rows, Table, TableName};
 
 /// Scripts are sent once they are this long.
@@ -43,6 +44,12 @@ pub(crate) struct PgTarget {
     known: Known,
     /// The beginning of the transaction, not sent yet.
     pending: Option<String>,
+}
+
+/// What tables need.
+enum Work<'a> {
+    Make(&'a [Arc<Table>]),
+    Alter(&'a [Alteration]),
 }
 
 impl PgTarget {
@@ -70,12 +77,21 @@ impl PgTarget {
         schema::preparing(&self.session, from, &absent).await
     }
 
+    async fn altering(&self, from: &str, alterations: &[Alteration]) -> Result<Vec<String>> {
+        let tables: Vec<_> = alterations.iter().map(|a| a.table.clone()).collect();
+        altering(&self.session, from, alterations, &self.there(&tables).await?).await
+    }
+
     /// Looks again and makes what is absent, while nobody else of us does. The level is given because one view for the whole transaction would be older than the lock.
-    async fn make(&mut self, from: &str, tables: &[Arc<Table>]) -> Result<Vec<String>> {
+    async fn make(&mut self, from: &str, work: Work<'_>) -> Result<Vec<String>> {
         let doing = "making tables";
         let begin = format!("BEGIN ISOLATION LEVEL READ COMMITTED; SELECT pg_advisory_xact_lock({MAKING})");
         self.session.run(doing, &begin).await?;
-        let made = match self.preparing(from, tables).await {
+        let wanted = match work {
+            Work::Make(tables) => self.preparing(from, tables).await,
+            Work::Alter(alterations) => self.altering(from, alterations).await,
+        };
+        let made = match wanted {
             Ok(statements) => self.run_all(doing, &statements).await.map(|()| statements),
             Err(error) => Err(error),
         };
@@ -269,7 +285,14 @@ impl Target for PgTarget {
     async fn prepare(&mut self, from: &str, tables: &[Arc<Table>]) -> Result<Vec<String>> {
         match self.preparing(from, tables).await? {
             nothing if nothing.is_empty() => Ok(nothing),
-            _ => self.make(from, tables).await,
+            _ => self.make(from, Work::Make(tables)).await,
+        }
+    }
+
+    async fn alter(&mut self, from: &str, alterations: &[Alteration], dry: bool) -> Result<Vec<String>> {
+        match self.altering(from, alterations).await? {
+            statements if dry || statements.is_empty() => Ok(statements),
+            _ => self.make(from, Work::Alter(alterations)).await,
         }
     }
 

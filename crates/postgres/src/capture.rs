@@ -6,12 +6,14 @@
 use crate::Result;
 use crate::catalog::{Identity, Layout, Which, describe};
 use crate::connect::{Answer, Session};
-use crate::error::{precondition, protocol};
+use crate::error::{precondition, protocol, schema_changed};
 use crate::names::{literal, quoted, sql_name, table_name};
 use crate::position::Lsn;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
-use tidelock_endpoint::{Cleanup, EndpointError, ErrorKind, Prepared, ServerIdentity};
+use tidelock_endpoint::{
+    Cleanup, EndpointError, ErrorKind, Identity as TableIdentity, Prepared, ServerIdentity,
+};
 use tidelock_model::{Position, TableName};
 
 /// What takes longer is told.
@@ -36,11 +38,7 @@ pub(crate) async fn prepare(session: &Session, capture: &str, tables: &[TableNam
 }
 
 /// The number of the table, and of its entry in the publication, which is another one whenever it is added again.
-async fn identities(
-    session: &Session,
-    capture: &str,
-    layouts: &[Layout],
-) -> Result<Vec<(TableName, String)>> {
+async fn identities(session: &Session, capture: &str, layouts: &[Layout]) -> Result<Vec<TableIdentity>> {
     let sql = format!(
         "SELECT r.prrelid, r.oid FROM pg_publication_rel r JOIN pg_publication p ON p.oid = r.prpubid WHERE p.pubname = {}",
         literal(capture)
@@ -48,9 +46,9 @@ async fn identities(
     let rows = session.query("reading the publication", &sql).await?;
     let entries: BTreeMap<&str, &str> = rows.iter().map(|row| (row.text(0), row.text(1))).collect();
     let identity = |layout: &Layout| {
-        let table = layout.oid.to_string();
-        let entry = entries.get(table.as_str()).unwrap_or(&"");
-        (layout.table.name.clone(), format!("{table}.{entry}"))
+        let which = layout.oid.to_string();
+        let entry = (*entries.get(which.as_str()).unwrap_or(&"")).to_owned();
+        TableIdentity { table: layout.table.name.clone(), which, entry }
     };
     Ok(layouts.iter().map(identity).collect())
 }
@@ -179,7 +177,7 @@ pub(crate) async fn still_published(session: &Session, capture: &str, tables: &[
         names.join(", "),
         if names.len() == 1 { "is" } else { "are" }
     );
-    Err(precondition("TL-PG-NOT-PUBLISHED", message).hint(format!(
+    Err(schema_changed("TL-PG-NOT-PUBLISHED", message).hint(format!(
         "take it out of the job, or bring it back and copy it anew with `tidelock sync --full --tables {}`",
         names.join(",")
     )))

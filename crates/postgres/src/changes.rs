@@ -7,7 +7,7 @@ use crate::Result;
 use crate::capture::lost;
 use crate::catalog::{Identity, Layout};
 use crate::decode::Decoder;
-use crate::error::{precondition, protocol};
+use crate::error::protocol;
 use crate::names::table_name;
 use crate::position::Lsn;
 use crate::reading::unreadable;
@@ -32,6 +32,10 @@ struct Followed {
     key: Vec<bool>,
     /// The types that the columns are declared with, by id and modifier.
     declared: Vec<(u32, i32)>,
+    /// The rows cannot be read: that they changed is all that is told.
+    unreadable: bool,
+    /// A column had another type before: rows were rewritten, which the log does not tell. It is told before the next change.
+    rewritten: bool,
     /// Old rows that are told as whole are whole. Those of a partitioned table are told by the table's identity, and written by the partition's, which may hold the key alone.
     whole: bool,
 }
@@ -104,30 +108,21 @@ impl Changes {
     }
 
     /// The shape of a table in the changes that follow; `layout` is the table as it is now, whose key and types are taken where both agree.
-    pub fn follow(&mut self, relation: &Relation, layout: &Layout) -> Result<()> {
+    pub fn follow(&mut self, relation: &Relation, layout: &Layout) {
         let there = &layout.table;
         let (mut columns, mut decoders) = (Vec::new(), Vec::new());
         let before = self.relations.get(&relation.id).and_then(Option::as_ref);
+        let (mut unreadable, mut rewritten) = (false, before.is_some_and(|b| b.rewritten));
         for told in &relation.columns {
-            let now = there.column(&told.name).map(|i| layout.columns[i].declared);
-            let last = before.and_then(|b| Some(b.declared[b.table.column(&told.name)?]));
             let declared = (told.type_oid, told.typmod);
-            if now.into_iter().chain(last).any(|other| is_another(other, declared)) {
-                return Err(retyped(&there.name, &told.name));
-            }
+            let last = before.and_then(|b| Some(b.declared[b.table.column(&told.name)?]));
+            rewritten |= last.is_some_and(|last| is_another(last, declared));
             let known = there.column(&told.name).filter(|i| layout.columns[*i].declared == declared);
             let (column, decoder) = match known {
                 Some(i) => (there.columns[i].clone(), layout.columns[i].decoder.clone()),
                 None => {
                     let past = Types::default().resolve(told.type_oid, told.typmod);
-                    if past.decoder == Decoder::Native {
-                        let message = format!(
-                            "reading changes of {}: its column {} had a type that is not known any more",
-                            there.name, told.name
-                        );
-                        return Err(precondition("TL-PG-SHAPE-LOST", message)
-                            .hint("copy anew with `tidelock sync --full`"));
-                    }
+                    unreadable |= past.decoder == Decoder::Native;
                     (Column::new(&told.name, past.data_type, past.cast), past.decoder)
                 }
             };
@@ -136,10 +131,10 @@ impl Changes {
         }
         let place = |i: &usize| columns.iter().position(|c| c.name == there.columns[*i].name);
         let key: Option<Vec<usize>> = there.key.iter().map(place).collect();
-        let key = key.ok_or_else(|| key_changed(&there.name))?;
-        if relation.identity != b'f' && !key.iter().all(|i| relation.columns[*i].key) {
-            return Err(key_changed(&there.name));
-        }
+        unreadable |= key
+            .as_ref()
+            .is_none_or(|key| relation.identity != b'f' && !key.iter().all(|i| relation.columns[*i].key));
+        let key = key.unwrap_or_default();
         let of_key = (0..columns.len()).map(|i| key.contains(&i)).collect();
         let table = Arc::new(Table {
             name: there.name.clone(),
@@ -152,8 +147,8 @@ impl Changes {
         let table = before.map(|b| &b.table).filter(|t| **t == table).unwrap_or(&table).clone();
         let declared = relation.columns.iter().map(|c| (c.type_oid, c.typmod)).collect();
         let whole = relation.identity == b'f' && layout.identity == Identity::Full;
-        self.relations.insert(relation.id, Some(Followed { table, decoders, key: of_key, declared, whole }));
-        Ok(())
+        let followed = Followed { table, decoders, key: of_key, declared, unreadable, rewritten, whole };
+        self.relations.insert(relation.id, Some(followed));
     }
 
     /// Any message but a relation's.
@@ -224,7 +219,7 @@ impl Changes {
         relation: u32,
         write: impl FnOnce(&Followed, &mut Vec<u8>, &mut BatchWriter) -> Result<()>,
     ) -> Result<()> {
-        let Some(followed) = self.relations.get(&relation) else {
+        let Some(followed) = self.relations.get_mut(&relation) else {
             return Err(protocol(format!("a change of the relation {relation}, which was not told")));
         };
         let Some(followed) = followed else { return Ok(()) };
@@ -236,7 +231,13 @@ impl Changes {
             }
             State::Inside => {}
         }
-        write(followed, &mut self.octets, &mut self.writer)
+        if std::mem::take(&mut followed.rewritten) || followed.unreadable {
+            self.writer.rewrite(&followed.table);
+        }
+        match followed.unreadable {
+            true => Ok(()),
+            false => write(followed, &mut self.octets, &mut self.writer),
+        }
     }
 }
 
@@ -331,15 +332,6 @@ fn is_another(one: (u32, i32), other: (u32, i32)) -> bool {
                 ) => a != b,
                 _ => true,
             }
-}
-
-fn retyped(table: &TableName, column: &str) -> EndpointError {
-    let message = format!(
-        "table {table} in the log is not the table in the catalogue: its column {column} has another type"
-    );
-    precondition("TL-PG-SCHEMA-CHANGED", message).hint(
-        "it was changed while it was followed; bring the target's table to the same shape, then copy anew with `tidelock sync --full`",
-    )
 }
 
 fn key_changed(table: &TableName) -> EndpointError {

@@ -204,6 +204,11 @@ pub(crate) fn precondition(code: &'static str, message: impl Into<String>) -> En
     EndpointError::new(ErrorKind::Precondition, code, message)
 }
 
+/// A table is not what it was when the job was planned.
+pub(crate) fn schema_changed(code: &'static str, message: impl Into<String>) -> EndpointError {
+    EndpointError::new(ErrorKind::SchemaChanged, code, message)
+}
+
 /// A text of any length, cut for a message.
 pub(crate) fn shortened(text: &str) -> String {
     const MOST: usize = 120;

@@ -17,6 +17,7 @@
 //! ```
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod altering;
 mod apply;
 mod arrays;
 mod capture;

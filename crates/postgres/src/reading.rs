@@ -4,7 +4,7 @@ use crate::Result;
 use crate::catalog::{Layout, describe_one};
 use crate::connect::{Answer, Session};
 use crate::decode::Decoder;
-use crate::error::{precondition, protocol};
+use crate::error::{precondition, protocol, schema_changed};
 use crate::names::{quoted, sql_name};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -41,7 +41,7 @@ impl Reading {
             .collect();
         if !missing.is_empty() {
             let message = format!("table {} has no column {}", layout.table.name, missing.join(", "));
-            return Err(precondition("TL-PG-COLUMN-MISSING", message));
+            return Err(schema_changed("TL-PG-COLUMN-MISSING", message));
         }
         let places = table.columns.iter().filter_map(|c| layout.table.column(&c.name)).collect();
         Ok(Reading { table: table.clone(), layout: layout.clone(), places })

@@ -45,7 +45,7 @@ pub(crate) async fn preparing(session: &Session, from: &str, absent: &[&Table]) 
 }
 
 /// The enumerations of another PostgreSQL that the tables need, by name.
-fn enumerations<'t>(from: &str, tables: &[&'t Table]) -> BTreeMap<&'t str, &'t [String]> {
+pub(crate) fn enumerations<'t>(from: &str, tables: &[&'t Table]) -> BTreeMap<&'t str, &'t [String]> {
     let mut found = BTreeMap::new();
     if from != ENGINE {
         return found;
@@ -97,7 +97,8 @@ fn create_table(from: &str, table: &Table) -> Result<String> {
     Ok(format!("CREATE TABLE {} (\n  {}\n)", sql_name(&table.name), parts.join(",\n  ")))
 }
 
-fn column_sql(from: &str, table: &Table, place: usize, native: &str) -> String {
+/// A column as it stands in CREATE TABLE.
+pub(crate) fn column_sql(from: &str, table: &Table, place: usize, native: &str) -> String {
     let column = &table.columns[place];
     let mut sql = format!("{} {}", quoted(&column.name), native);
     let numbers = column.default == Some(ColumnDefault::AutoIncrement);
@@ -112,7 +113,8 @@ fn column_sql(from: &str, table: &Table, place: usize, native: &str) -> String {
     sql
 }
 
-fn default(from: &str, column: &Column, native: &str) -> String {
+/// The DEFAULT clause, with a blank before it; empty where there is none that is sure to mean the same.
+pub(crate) fn default(from: &str, column: &Column, native: &str) -> String {
     let kind = native.split('(').next().unwrap_or_default().trim();
     match &column.default {
         None | Some(ColumnDefault::AutoIncrement) => String::new(),

@@ -8,7 +8,7 @@ use crate::catalog::{Which, describe};
 use crate::changes::Changes;
 use crate::config::Config;
 use crate::connect::{Purpose, Session};
-use crate::error::precondition;
+use crate::error::schema_changed;
 use crate::position::Lsn;
 use crate::replication::{Feed, Frame, Message, Relation};
 use async_trait::async_trait;
@@ -39,7 +39,7 @@ const WATCH: Duration = Duration::from_secs(5);
 
 fn gone(name: &TableName) -> EndpointError {
     let message = format!("reading changes of {name}: the table was dropped or renamed since they were made");
-    precondition("TL-PG-TABLE-GONE", message)
+    schema_changed("TL-PG-TABLE-GONE", message)
         .hint("take the table out of the job, or copy anew with `tidelock sync --full`")
 }
 
@@ -87,7 +87,10 @@ impl PgStream {
         };
         let found = describe(self.session().await?, Which::Named(std::slice::from_ref(&name))).await?;
         match found.first().filter(|layout| layout.oid == relation.id) {
-            Some(layout) => self.changes.follow(&relation, layout),
+            Some(layout) => {
+                self.changes.follow(&relation, layout);
+                Ok(())
+            }
             None => Err(gone(&name)),
         }
     }

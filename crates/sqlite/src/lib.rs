@@ -12,6 +12,7 @@
 //! * **Waiting**: there is one writer at a time. A lock that another process holds for longer than ten seconds is an error of kind `Contention`.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod altering;
 mod apply;
 mod capture;
 mod catalogue;

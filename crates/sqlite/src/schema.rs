@@ -122,7 +122,8 @@ fn is_auto(column: &Column) -> bool {
     column.default == Some(ColumnDefault::AutoIncrement) && matches!(column.data_type, Type::Int { .. })
 }
 
-fn column_text(from: &str, table: &Table, column: &Column, rowid: bool) -> Result<String> {
+/// A column as it stands in CREATE TABLE. `rowid`: it is the table's INTEGER PRIMARY KEY.
+pub fn column_text(from: &str, table: &Table, column: &Column, rowid: bool) -> Result<String> {
     if rowid {
         return Ok(format!("{} INTEGER", ident(&column.name)));
     }

@@ -3,6 +3,7 @@
 //! One transaction of the file for each of the target's, begun with the write lock (`BEGIN IMMEDIATE`), so that it never fails in the middle for another writer. Its first write
 //! names the origin, its last removes the name again and puts the checkpoint: a trigger in between finds the name, and nobody else ever sees it.
 
+use crate::altering::altering;
 use crate::apply::{self, OwnedDelta};
 use crate::identity::Opened;
 use crate::load::FileLoader;
@@ -14,7 +15,7 @@ use async_trait::async_trait;
 use rusqlite::Connection;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use tidelock_endpoint::{Applied, Checkpoint, Delta, ErrorKind, Loader, Result, Target};
+use tidelock_endpoint::{Alteration, Applied, Checkpoint, Delta, ErrorKind, Loader, Result, Target};
 use tidelock_model::{Rows, Table};
 
 /// See [`Target`].
@@ -78,6 +79,17 @@ impl Target for FileTarget {
                 let mut statements = schema::tables(db, &from, &tables)?;
                 statements.extend(schema::indexes(db, &tables)?);
                 Ok(statements)
+            })
+            .await
+    }
+
+    async fn alter(&mut self, from: &str, alterations: &[Alteration], dry: bool) -> Result<Vec<String>> {
+        let (from, alterations) = (from.to_owned(), alterations.to_vec());
+        let session = if dry { self.look().await? } else { self.session().await? };
+        session
+            .run(move |db| {
+                let wanted = |db: &Connection| altering(db, &from, &alterations);
+                if dry { wanted(db) } else { writing(db, |db| run(db, wanted(db)?)) }
             })
             .await
     }

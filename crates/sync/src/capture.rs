@@ -8,7 +8,7 @@ pub mod since;
 use crate::checkpoint::Server;
 use crate::context::pause;
 use crate::observe::{Event, Observer, Part};
-use crate::{Result, SyncError};
+use crate::{Judgement, Result, SyncError};
 use std::cmp::Ordering;
 use std::sync::Arc;
 use tidelock_endpoint::{Ask, CaptureKind, ChangeStream, Endpoint, Prepared, Role, ServerIdentity, Source};
@@ -88,6 +88,9 @@ impl Capture {
                 Err(error) => error,
             };
             self.journal.abandon().await?;
+            if error.judge() == Judgement::Replan {
+                return Err(error);
+            }
             match pause(self.part(), error, &mut attempt, &*self.observer, cancel).await {
                 Err(SyncError::Cancelled) => return Ok(()),
                 other => other?,

@@ -1,7 +1,9 @@
+use crate::mapping::TableMap;
 use crate::{Result, SyncError};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use tidelock_endpoint::{Checkpoint, ServerIdentity};
-use tidelock_model::{Position, TableName};
+use tidelock_model::{Column, Position, TableName};
 
 /// The lane of the changes.
 pub const STREAM_LANE: &str = "stream";
@@ -23,6 +25,9 @@ pub struct JobState {
     pub server: Option<Server>,
     /// The source's tables whose first copy is whole.
     pub copied: Vec<CopiedTable>,
+    /// The source's tables that are copied again because they changed, until that is done.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub anew: Vec<Anew>,
     /// Views that the first copies were read from, until the stream is past them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub marks: Vec<TableMark>,
@@ -47,6 +52,49 @@ pub struct CopiedTable {
     /// The beginning of the source's capture of it, see [`Since`](crate::capture::since::Since). With another one, changes are missing.
     #[serde(default)]
     pub since: i64,
+    /// The target's table.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<TableName>,
+    /// Its columns.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub columns: Vec<CopiedColumn>,
+}
+
+/// A column of a table that was copied.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CopiedColumn {
+    /// What the source calls it.
+    pub source: String,
+    /// What the target calls it.
+    pub target: String,
+    /// Its type at the source, as the source spells it.
+    pub native: String,
+}
+
+impl CopiedColumn {
+    /// Those of a table.
+    pub fn of(map: &TableMap) -> Vec<CopiedColumn> {
+        let columns = map.columns.iter().map(|place| &map.source.columns[*place]).zip(&map.target.columns);
+        let copied = |(from, to): (&Column, &Column)| CopiedColumn {
+            source: from.name.clone(),
+            target: to.name.clone(),
+            native: from.native.clone(),
+        };
+        columns.map(copied).collect()
+    }
+}
+
+/// A table that is copied again because it changed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Anew {
+    /// The source's table.
+    pub table: TableName,
+    /// The rows at the target stay, and those go that the source has lost meanwhile; else all of them go before the copy.
+    pub kept: bool,
+    /// They are gone.
+    pub emptied: bool,
+    /// The target's table, and its columns as they were copied before.
+    pub before: (TableName, Vec<CopiedColumn>),
 }
 
 /// A row that the source changed and that is gone at the target: the source decides what becomes of it, see `deliver::settle`.
@@ -106,6 +154,9 @@ pub struct TableMark {
     pub table: TableName,
     /// Every view that holds some of its rows.
     pub marks: Vec<Position>,
+    /// The target had rows already that are older than the views: the rows that went since must go there too.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub kept: bool,
 }
 
 /// What stands in the lane of a chunk that is loaded.
@@ -161,6 +212,13 @@ pub struct Progress {
 }
 
 impl Progress {
+    /// The target's tables that the job has written, with their columns as they were copied, by the source's tables.
+    pub fn written(self) -> BTreeMap<TableName, (TableName, Vec<CopiedColumn>)> {
+        let Some(state) = self.stream else { return BTreeMap::new() };
+        let copied = state.copied.into_iter().filter_map(|c| Some((c.table, (c.to?, c.columns))));
+        copied.chain(state.anew.into_iter().map(|a| (a.table, a.before))).collect()
+    }
+
     /// Reads all lanes. Lanes that engines keep for themselves are passed over.
     pub fn read(checkpoints: &[Checkpoint]) -> Result<Progress> {
         let mut progress = Progress::default();

@@ -1,7 +1,7 @@
 //! `copy`: one endpoint's tables into another, once, without a log, a journal or a config file.
 
 use crate::context::FlowContext;
-use crate::job::{Job, Route, TableSelection};
+use crate::job::{Job, Route, SchemaChanges, TableSelection};
 use crate::observe::Observer;
 use crate::planning::{self, Purpose};
 use crate::{Result, SyncError};
@@ -34,6 +34,7 @@ fn job(source: &str, target: &str, tables: TableSelection) -> Job {
         capture: None,
         batch_size: 1000,
         types: Vec::new(),
+        schema_changes: SchemaChanges::default(),
         conflicts: None,
     }
 }
@@ -102,7 +103,7 @@ async fn load(context: &FlowContext) -> Result<Vec<(u64, u64)>> {
     let targets: Vec<_> = flow.tables.iter().map(|t| t.target.clone()).collect();
     session.prepare(engine, &targets).await.map_err(&at)?;
     let mut counts = Vec::new();
-    crate::snapshot::run(context, &mut *session, &flow.tables, &[], None, Some(&mut counts)).await?;
+    crate::snapshot::run(context, &mut *session, &flow.tables, &[], &[], None, Some(&mut counts)).await?;
     session.finish(engine, &targets).await.map_err(&at)?;
     drop(session);
     let there = crate::verify::count_at_target(context, &targets).await?;

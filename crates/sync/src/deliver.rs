@@ -6,6 +6,7 @@
 //! After any failure the target's transaction is gone and everything begins again from the checkpoint that the target holds.
 
 pub mod assemble;
+mod older;
 pub mod settle;
 
 use crate::apply::{Decisions, apply};
@@ -302,9 +303,14 @@ impl<'a> Delivery<'a> {
 
     async fn apply(&mut self, assembler: &mut Assembler) -> Result<()> {
         self.begin(assembler.origin()).await?;
-        apply(self.context, &mut *self.target, &assembler.fold, &mut self.decisions).await?;
+        self.write(assembler).await?;
         assembler.applied();
         Ok(())
+    }
+
+    async fn write(&mut self, assembler: &mut Assembler) -> Result<()> {
+        older::remove(self.context, &mut *self.target, assembler.take_doubtful()).await?;
+        apply(self.context, &mut *self.target, &assembler.fold, &mut self.decisions).await
     }
 
     /// Only between transactions.
@@ -312,7 +318,7 @@ impl<'a> Delivery<'a> {
         let changes = assembler.changes();
         let before = self.written;
         self.begin(assembler.origin()).await?;
-        apply(self.context, &mut *self.target, &assembler.fold, &mut self.decisions).await?;
+        self.write(assembler).await?;
         self.write_checkpoint(assembler).await?;
         self.report(assembler, changes)?;
         let took = (self.written - before).as_secs_f64();

@@ -4,6 +4,7 @@ use crate::job::Job;
 use crate::mapping::TableMap;
 use crate::observe::Observer;
 use crate::planning::{self, Planning, Purpose, Report};
+use crate::schema::{HISTORY, SchemaChange};
 use crate::starting::Unready;
 use crate::status::{self, JobStatus};
 use crate::verify::{self, TableReport};
@@ -84,6 +85,8 @@ pub struct Status {
     pub running: bool,
     /// The jobs that ever ran.
     pub jobs: Vec<JobStatus>,
+    /// What was done because tables of the sources changed: the last of each flow, in order.
+    pub schema_changes: Vec<SchemaChange>,
     /// Each source's journal, as [`JournalStatus`](tidelock_journal::JournalStatus) has it.
     pub journals: BTreeMap<String, serde_json::Value>,
 }
@@ -177,8 +180,9 @@ impl Engine {
                 let at = SyncError::at(&flow.target);
                 let mut target = context.target.target(&flow.job).await.map_err(&at)?;
                 let tables: Vec<_> = flow.tables.iter().map(|t| t.target.clone()).collect();
-                let at_target =
-                    target.plan(context.source.capabilities().engine, &tables).await.map_err(&at)?;
+                let engine = context.source.capabilities().engine;
+                let mut at_target = target.plan(engine, &tables).await.map_err(&at)?;
+                at_target.extend(target.alter(engine, &flow.alterations, true).await.map_err(&at)?);
                 let at = SyncError::at(&flow.source);
                 let mut source = context.source.source(context.capture).await.map_err(&at)?;
                 let at_source = source.plan(&flow.source_tables()).await.map_err(&at)?;
@@ -238,6 +242,8 @@ impl Engine {
         for entry in store.job_statuses()? {
             if let Some(endpoint) = entry.job.strip_prefix(status::JOURNAL) {
                 all.journals.insert(endpoint.to_owned(), status::parse(&entry)?);
+            } else if entry.job.starts_with(HISTORY) {
+                all.schema_changes.extend(status::parse::<Vec<SchemaChange>>(&entry)?);
             } else if !entry.job.contains(' ') {
                 all.jobs.push(status::parse(&entry)?);
             }

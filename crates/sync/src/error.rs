@@ -2,7 +2,7 @@ use std::time::Duration;
 use thiserror::Error;
 use tidelock_endpoint::{EndpointError, ErrorKind};
 use tidelock_journal::{JournalError, StateError};
-use tidelock_model::CodecError;
+use tidelock_model::{CodecError, TableName};
 
 /// What went wrong in a job: which endpoint or part, and why.
 #[derive(Debug, Error)]
@@ -40,9 +40,35 @@ pub enum SyncError {
         /// What was being done, what was found, what to do.
         message: String,
     },
+    /// A table changed while it is followed: what a flow does about it is decided by the job's policy.
+    #[error("{}", .0.message())]
+    Reshaped(Reshaped),
     /// Asked to stop. Not a failure.
     #[error("stopped")]
     Cancelled,
+}
+
+/// A table of the source that is not what it was when the job was planned, or whose rows must be read again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reshaped {
+    /// The source's table.
+    pub table: TableName,
+    /// Transactions of the journal before the one that tells it.
+    pub sequence: u64,
+    /// The rows at the target are still those of this table; else all of them went at the source.
+    pub kept: bool,
+    /// What was found.
+    pub what: String,
+}
+
+impl Reshaped {
+    fn message(&self) -> String {
+        format!(
+            "table {0} changed while it is followed, or before that: {1}; give the target's table the same columns and start again (with `schema_changes: apply` \
+             tidelock does that by itself), or copy it anew with `tidelock sync --full --tables {0}` (TL-SYNC-SCHEMA-CHANGED)",
+            self.table, self.what
+        )
+    }
 }
 
 /// What is done about an error.
@@ -52,6 +78,8 @@ pub enum Judgement {
     RetryNow,
     /// Later, with growing pauses.
     RetryLater,
+    /// At once, after another look at both sides, where the job's policy for schema changes lets it.
+    Replan,
     /// A person must act: the job stops and says so.
     Stop,
 }
@@ -74,6 +102,7 @@ impl SyncError {
             SyncError::Endpoint { source, .. } => match source.kind {
                 ErrorKind::Contention => Judgement::RetryNow,
                 ErrorKind::Unavailable | ErrorKind::Target => Judgement::RetryLater,
+                ErrorKind::SchemaChanged => Judgement::Replan,
                 ErrorKind::Authentication
                 | ErrorKind::Privilege
                 | ErrorKind::PositionLost
@@ -86,6 +115,7 @@ impl SyncError {
             SyncError::Journal(JournalError::Abandoned) => Judgement::RetryNow,
             SyncError::Journal(JournalError::Full { .. }) => Judgement::RetryLater,
             SyncError::Journal(_) | SyncError::State(_) | SyncError::Codec(_) => Judgement::Stop,
+            SyncError::Reshaped(_) => Judgement::Replan,
             SyncError::Refused { .. } | SyncError::Stopped { .. } | SyncError::Cancelled => Judgement::Stop,
         }
     }
@@ -94,7 +124,7 @@ impl SyncError {
 /// The pause before the next try: 0.5 s, doubling up to 30 s; after contention the first three are some milliseconds.
 pub fn backoff(judgement: Judgement, attempt: u32) -> Duration {
     match judgement {
-        Judgement::RetryNow if attempt < 3 => Duration::from_millis(5 << attempt.min(6)),
+        Judgement::RetryNow | Judgement::Replan if attempt < 3 => Duration::from_millis(5 << attempt.min(6)),
         _ => Duration::from_millis(500 << attempt.min(6)).min(Duration::from_secs(30)),
     }
 }

@@ -2,13 +2,17 @@
 
 use crate::capture::Reached;
 use crate::capture::since::Since;
-use crate::checkpoint::{ChunkState, CopiedTable, JobState, Progress, STREAM_LANE, Server, encode};
+use crate::checkpoint::{
+    ChunkState, CopiedColumn, CopiedTable, JobState, Progress, STREAM_LANE, Server, encode,
+};
 use crate::context::{FlowContext, pause};
 use crate::deliver::settle::{Arrived, Opposite};
 use crate::deliver::{Delivery, Finish, durable, reader_name};
+use crate::job::Job;
 use crate::mapping::TableMap;
 use crate::observe::Part;
 use crate::outdated;
+use crate::schema::{self, Changed};
 use crate::snapshot;
 use crate::{Result, SyncError};
 use std::cmp::Ordering;
@@ -23,6 +27,8 @@ const SLACK: u64 = 10_000;
 
 /// A flow with everything that its tries share.
 pub struct FlowRun {
+    /// The job.
+    pub job: Job,
     /// The flow and its endpoints.
     pub context: FlowContext,
     /// Its source's journal.
@@ -37,24 +43,27 @@ pub struct FlowRun {
     pub opposite: Option<Opposite>,
     /// Tables to copy again although they were copied (source names); emptied when that is done.
     pub again: std::sync::Mutex<Vec<tidelock_model::TableName>>,
+    /// Tables that changed while they were followed.
+    pub changed: Changed,
 }
 
 impl FlowRun {
     /// Runs until asked to stop. An error is final: what can be retried is retried here.
-    pub async fn run(&self) -> Result<()> {
-        let context = &self.context;
+    pub async fn run(&mut self) -> Result<()> {
         let mut attempt = 0;
         loop {
             let before = *self.delivered.borrow();
             match self.attempt().await {
                 Ok(()) | Err(SyncError::Cancelled) => {
-                    context.phase("stopped");
+                    self.context.phase("stopped");
                     return Ok(());
                 }
                 Err(error) => {
                     if *self.delivered.borrow() > before {
                         attempt = 0;
                     }
+                    let error = self.changed.take(error, &self.job)?;
+                    let context = &self.context;
                     let (job, flow) = (&context.flow.job, &context.name());
                     let part = Part::Flow { job, flow };
                     match pause(part, error, &mut attempt, &*context.observer, &context.cancel).await {
@@ -66,36 +75,46 @@ impl FlowRun {
         }
     }
 
-    async fn attempt(&self) -> Result<()> {
-        let context = &self.context;
-        context.phase("starting");
-        let cancel = context.cancel.clone();
+    async fn attempt(&mut self) -> Result<()> {
+        self.context.phase("starting");
+        let cancel = self.context.cancel.clone();
         tokio::select! {
             () = cancel.cancelled() => return Err(SyncError::Cancelled),
             ready = self.ready() => ready?,
         }
+        self.changed.look_again(&self.job, &mut self.context).await?;
+        let context = &self.context;
         let at = SyncError::at(&context.flow.target);
         let mut target = context.target.target(&context.flow.job).await.map_err(&at)?;
         let progress = Progress::read(&target.checkpoints().await.map_err(&at)?)?;
         let since = Since::read(&self.state, &context.flow.source, &self.journal)?;
         let (mut state, after) = self.place(progress.stream.as_ref(), &since)?;
-        self.keep_copied(&mut state);
+        let mut found = self.keep_copied(&mut state);
         self.still_there(&state).await?;
         let engine = context.source.capabilities().engine;
         let tables: Vec<_> = context.flow.tables.iter().map(|t| t.target.clone()).collect();
         target.prepare(engine, &tables).await.map_err(&at)?;
+        let altered = target.alter(engine, &context.flow.alterations, false).await.map_err(&at)?;
         durable(&self.journal, after).await?;
-        let (chunks, stale) = self.chunks(progress.chunks);
+        let (mut chunks, mut stale) = self.chunks(progress.chunks);
         let same = progress.stream.as_ref().is_some_and(|s| s.journal == self.journal.id());
         let going_on = chunks.iter().filter(|_| same).map(|c| (&c.table, c.since));
         let copied = state.copied.iter().map(|c| (&c.table, c.since)).chain(going_on);
-        since.check(copied, &context.flow.job, &context.flow.source)?;
+        let strict = !schema::follows(&self.job);
+        for table in since.check(copied, strict, &context.flow.job, &context.flow.source)? {
+            stale.extend(chunks.extract_if(.., |c| c.table == table).map(|c| c.lane()));
+            schema::again(&mut state, &table, false);
+            found.push((table, "another table has its name now".to_owned()));
+        }
+        found.extend(self.changed.mark(&mut state));
+        schema::record(context, &self.state, found, altered)?;
         let name = reader_name(&context.flow.job, &context.flow.target);
         let reader = self.journal.reader(&name, after)?;
         if progress.stream.as_ref() != Some(&state) || !stale.is_empty() {
             self.write(&mut *target, &state, &stale).await?;
         }
         outdated::clear(&self.state, &context.flow.job, &context.flow.target)?;
+        schema::empty(context, &mut *target, &mut state).await?;
         self.copy(&mut *target, &mut state, &chunks, &since).await?;
         let copied = Arrived { sequence: state.sequence, settled: false };
         self.delivered.send_if_modified(|d| d.is_none() && d.replace(copied).is_none());
@@ -139,12 +158,28 @@ impl FlowRun {
     }
 
     /// A table that left the job, or is mapped otherwise than when it was copied, is copied anew when it is there again: changes were passed over meanwhile.
-    fn keep_copied(&self, state: &mut JobState) {
+    /// Of one that was copied to the same table, and is copied there again, it is told.
+    fn keep_copied(&self, state: &mut JobState) -> Vec<(TableName, String)> {
+        let mut found = Vec::new();
+        for map in &self.context.flow.tables {
+            let other = |c: &CopiedTable| {
+                c.table == map.source.name
+                    && c.shape != map.shape()
+                    && c.to.as_ref() == Some(&map.target.name)
+            };
+            if state.copied.iter().any(other) {
+                schema::again(state, &map.source.name, true);
+                found.push((map.source.name.clone(), "it is copied in another shape than before".to_owned()));
+            }
+        }
         let maps = &self.context.flow.tables;
         let same = |c: &CopiedTable| maps.iter().any(|m| m.source.name == c.table && m.shape() == c.shape);
         state.copied.retain(same);
+        state.anew.retain(|a| maps.iter().any(|m| m.source.name == a.table && m.target.name == a.before.0));
         let again = self.again.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         state.copied.retain(|c| !again.contains(&c.table));
+        state.anew.retain(|a| !again.contains(&a.table));
+        found
     }
 
     /// The chunks that the copy may go on behind, and the lanes of those that mean nothing any more: of tables that are copied again, or left the job.
@@ -210,6 +245,7 @@ impl FlowRun {
             position: reached.position.clone().unwrap_or_else(|| start.clone()),
             server: server.clone(),
             copied: vec![],
+            anew: vec![],
             marks: vec![],
             unfinished: false,
             skip_to: None,
@@ -290,12 +326,20 @@ impl FlowRun {
             self.until(&opposite.reached, |r| r.ready).await?;
         }
         context.phase("snapshot");
-        let marks = snapshot::run(context, target, &tables, done, Some((&self.state, since)), None).await?;
+        let kept = Some((&*self.state, since));
+        let marks = snapshot::run(context, target, &tables, done, &state.anew, kept, None).await?;
         state.unfinished = true;
         for map in &tables {
             state.marks.retain(|m| m.table != map.source.name);
             let table = map.source.name.clone();
-            state.copied.push(CopiedTable { since: since.of(&table), table, shape: map.shape() });
+            state.anew.retain(|a| a.table != table);
+            state.copied.push(CopiedTable {
+                since: since.of(&table),
+                table,
+                shape: map.shape(),
+                to: Some(map.target.name.clone()),
+                columns: CopiedColumn::of(map),
+            });
         }
         state.marks.extend(marks);
         let lanes =

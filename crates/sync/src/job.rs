@@ -20,8 +20,32 @@ pub struct Job {
     pub batch_size: usize,
     /// Conversions with a loss that are allowed.
     pub types: Vec<Conversion>,
+    /// What is done when the source's tables change their columns.
+    pub schema_changes: SchemaChanges,
     /// How conflicts are decided; always there for a two-way job.
     pub conflicts: Option<ConflictPolicy>,
+}
+
+/// What is done when a table of the source changes its columns, is replaced, comes or goes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SchemaChanges {
+    /// Whether the target's tables follow.
+    pub policy: SchemaPolicy,
+    /// Columns that the source dropped are dropped at the target too.
+    pub drop: bool,
+}
+
+/// Whether the target's tables follow the source's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SchemaPolicy {
+    /// They do: columns are added, get another type, or allow NULL where the source has no column for them any more.
+    #[default]
+    Apply,
+    /// The job stops until the target's table fits. A two-way job always does: which side would follow which?
+    Pause,
+    /// They stay as they are: what both sides have goes on.
+    Ignore,
 }
 
 impl Job {
@@ -127,6 +151,17 @@ pub enum ColumnSelection {
     Exclude(Vec<String>),
 }
 
+impl ColumnSelection {
+    /// Whether a column takes part.
+    pub fn takes(&self, column: &str) -> bool {
+        match self {
+            ColumnSelection::All => true,
+            ColumnSelection::Only(names) => names.iter().any(|n| n == column),
+            ColumnSelection::Exclude(names) => !names.iter().any(|n| n == column),
+        }
+    }
+}
+
 impl TableRule {
     /// The whole table under its own name.
     pub fn plain(name: impl Into<String>) -> TableRule {
@@ -141,11 +176,7 @@ impl TableRule {
 
     /// Whether a source column takes part.
     pub fn takes(&self, column: &str) -> bool {
-        match &self.columns {
-            ColumnSelection::All => true,
-            ColumnSelection::Only(names) => names.iter().any(|n| n == column),
-            ColumnSelection::Exclude(names) => !names.iter().any(|n| n == column),
-        }
+        self.columns.takes(column)
     }
 
     /// What a source column is called at the target.

@@ -1,9 +1,9 @@
 //! From the source's table to the target's: another name, fewer columns, other column names, another order.
 //!
-//! One mapping serves snapshot and stream alike, so that a row looks the same whichever way it came. A table that changed its
-//! shape since the job was planned is refused here, by name, rather than mapped by guess.
+//! One mapping serves snapshot and stream alike, so that a row looks the same whichever way it came. A version of the table that has not all of the columns, or others of
+//! which the job may have to know, is told here, by name, rather than mapped by guess.
 
-use crate::{Result, SyncError};
+use crate::job::ColumnSelection;
 use std::sync::Arc;
 use tidelock_model::{CodecError, Image, ImageWriter, Rows, RowsWriter, Slot, Table, Type, converted};
 
@@ -18,6 +18,8 @@ pub struct TableMap {
     pub columns: Vec<usize>,
     /// For each target column the type that its values are converted to, by the user's word; mostly none.
     turned: Vec<Option<Type>>,
+    /// The source columns that take part, those too that come later.
+    taken: ColumnSelection,
     /// Source and target columns stand in the same order, and nothing is converted.
     identity: bool,
 }
@@ -28,7 +30,14 @@ impl TableMap {
         assert_eq!(columns.len(), target.columns.len());
         let identity =
             columns.len() == source.columns.len() && columns.iter().enumerate().all(|(i, c)| i == *c);
-        TableMap { source, target, turned: vec![None; columns.len()], columns, identity }
+        TableMap {
+            source,
+            target,
+            turned: vec![None; columns.len()],
+            columns,
+            taken: ColumnSelection::All,
+            identity,
+        }
     }
 
     /// With values that are converted, for each target column; never those of the key.
@@ -58,32 +67,59 @@ impl TableMap {
         format!("{:016x}", xxhash_rust::xxh3::xxh3_64(text.as_bytes()))
     }
 
-    /// The same mapping for another version of the source's table. The columns must be the same by name; order may differ.
-    pub fn for_version(&self, version: &Arc<Table>) -> Result<TableMap> {
-        let known = |c: &str| self.source.column(c).is_some();
-        let gone = self.source.columns.iter().filter(|c| version.column(&c.name).is_none());
-        let new = version.columns.iter().filter(|c| !known(&c.name));
-        let mut changes: Vec<String> =
-            gone.map(|c| format!("changes come without column {}", c.name)).collect();
-        changes.extend(new.map(|c| format!("changes come with column {}", c.name)));
-        if !changes.is_empty() {
-            let message = format!(
-                "table {} changed while it is followed, or before that: {}; drop {} at the target, or empty it and give it the same columns, then copy it anew with \
-                 `tidelock sync --full --tables {}`",
-                version.name,
-                changes.join(", "),
-                self.target.name,
-                version.name
-            );
-            return Err(SyncError::stopped("TL-SYNC-SCHEMA-CHANGED", message));
+    /// Of the source's columns only these take part, those too that come later.
+    pub fn taking(mut self, taken: ColumnSelection) -> TableMap {
+        self.taken = taken;
+        self
+    }
+
+    /// The same mapping for another version of the source's table; else what is in the way. The columns that take part must be the same by name and type; order
+    /// may differ.
+    pub fn for_version(&self, version: &Arc<Table>) -> Result<TableMap, String> {
+        let mut differ = Vec::new();
+        let mut columns = Vec::with_capacity(self.columns.len());
+        for column in self.columns.iter().map(|place| &self.source.columns[*place]) {
+            match version.column(&column.name) {
+                None => differ.push(format!("changes come without column {}", column.name)),
+                Some(place) if version.columns[place].data_type != column.data_type => {
+                    let native = &version.columns[place].native;
+                    differ
+                        .push(format!("column {} was {} and comes as {native}", column.name, column.native));
+                }
+                Some(place) => columns.push(place),
+            }
         }
-        let place = |i: &usize| version.column(&self.source.columns[*i].name).expect("checked above");
-        let columns = self.columns.iter().map(place).collect();
-        Ok(TableMap::new(version.clone(), self.target.clone(), columns).turning(self.turned.clone()))
+        let new = version.columns.iter().filter(|c| self.source.column(&c.name).is_none());
+        let new = new.filter(|c| self.taken.takes(&c.name));
+        differ.extend(new.map(|c| format!("changes come with column {}", c.name)));
+        if !differ.is_empty() {
+            return Err(differ.join(", "));
+        }
+        let map = TableMap::new(version.clone(), self.target.clone(), columns);
+        Ok(map.turning(self.turned.clone()).taking(self.taken.clone()))
+    }
+
+    /// The key of a row of another version, as [`TableMap::source`] has its columns: everything else is not sent. `None`: the key has other columns there.
+    pub fn key_of_version(&self, version: &Table, image: Image<'_>) -> Result<Option<Vec<u8>>, CodecError> {
+        let mut out = Vec::new();
+        let mut writer = ImageWriter::new(&mut out);
+        for (place, column) in self.source.columns.iter().enumerate() {
+            if !self.source.key.contains(&place) {
+                writer.not_sent();
+                continue;
+            }
+            let there =
+                version.columns.iter().position(|c| c.name == column.name && c.data_type == column.data_type);
+            match there.map(|place| image.slot(place)).transpose()? {
+                Some(slot @ Slot::Value(_)) => writer.slot(&slot),
+                Some(Slot::NotSent) | None => return Ok(None),
+            }
+        }
+        Ok(Some(out))
     }
 
     /// Writes the target's row for a source row, at the end of `out`.
-    pub fn map(&self, image: Image<'_>, out: &mut Vec<u8>) -> std::result::Result<(), CodecError> {
+    pub fn map(&self, image: Image<'_>, out: &mut Vec<u8>) -> Result<(), CodecError> {
         if self.identity {
             out.extend_from_slice(image.as_bytes());
             return Ok(());
@@ -109,7 +145,7 @@ impl TableMap {
     }
 
     /// Maps whole rows; without copying where nothing changes but the table.
-    pub fn rows(&self, rows: Rows) -> std::result::Result<Rows, CodecError> {
+    pub fn rows(&self, rows: Rows) -> Result<Rows, CodecError> {
         if self.identity {
             return Ok(rows.of(self.target.clone()));
         }
@@ -124,8 +160,8 @@ impl TableMap {
     }
 
     /// The source's key image for a target image: key slots filled, everything else not sent.
-    pub fn source_key(&self, target_image: Image<'_>) -> std::result::Result<Vec<u8>, CodecError> {
-        let slots = target_image.slots().collect::<std::result::Result<Vec<_>, _>>()?;
+    pub fn source_key(&self, target_image: Image<'_>) -> Result<Vec<u8>, CodecError> {
+        let slots = target_image.slots().collect::<Result<Vec<_>, _>>()?;
         let mut out = Vec::new();
         let mut writer = ImageWriter::new(&mut out);
         for source in 0..self.source.columns.len() {
@@ -180,7 +216,7 @@ mod tests {
     #[test]
     fn a_column_that_came_or_went_is_told_by_name() {
         let map = TableMap::new(table("a", &["id", "x"]), table("a", &["id", "x"]), vec![0, 1]);
-        let error = map.for_version(&table("a", &["id", "z"])).unwrap_err().to_string();
+        let error = map.for_version(&table("a", &["id", "z"])).unwrap_err();
         assert!(error.contains("without column x") && error.contains("with column z"), "{error}");
     }
 }

@@ -1,6 +1,6 @@
 //! What a running job tells whoever watches: the terminal, a log, the dashboard.
 
-use crate::SyncError;
+use crate::{SchemaChange, SyncError};
 use serde::Serialize;
 
 /// Watches jobs. Called from many tasks; must not block.
@@ -106,6 +106,8 @@ pub enum Event {
         /// The pause before the next try; none when it reads, or cannot go on.
         milliseconds: Option<u64>,
     },
+    /// A table of the source changed, or a table of the target was altered for it.
+    SchemaChange(SchemaChange),
     /// One table was compared.
     Verified {
         /// The job.
@@ -136,6 +138,7 @@ impl Event {
             | Event::Retrying { job, .. }
             | Event::Failed { job, .. }
             | Event::Verified { job, .. } => Some(job),
+            Event::SchemaChange(change) => Some(&change.job),
             Event::Capture { .. } => None,
         }
     }

@@ -3,12 +3,14 @@
 //! A job makes one [`Flow`] for each direction. Planning finds **all** that is in the way, at both ends and between them, and says it in findings; a flow
 //! is only good when none of them is an error.
 
-use crate::job::{ConflictPolicy, Conversion, Job, TableRule};
+use crate::checkpoint::CopiedColumn;
+use crate::follows::Follows;
+use crate::job::{ColumnSelection, ConflictPolicy, Conversion, Job, TableRule};
 use crate::mapping::TableMap;
 use crate::naming;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use tidelock_endpoint::{Endpoint, Finding, Inspection, Severity, Verdict};
+use tidelock_endpoint::{Alteration, Endpoint, Finding, Inspection, Severity, Verdict};
 use tidelock_model::{Column, ColumnDefault, ForeignKey, Index, Table, TableName, Type};
 
 /// One direction of a job.
@@ -24,6 +26,8 @@ pub struct Flow {
     pub marks: Marks,
     /// What becomes of each table.
     pub tables: Vec<Arc<TableMap>>,
+    /// What is to be altered at tables of the target that the job has written, as the source's have changed.
+    pub alterations: Vec<Alteration>,
     /// Most rows applied together.
     pub batch_size: usize,
     /// How conflicts are decided, for a two-way job.
@@ -90,12 +94,16 @@ pub struct Side<'a> {
     pub inspection: &'a Inspection,
 }
 
+/// The target's tables that a job has written, by the source's: see [`Progress::written`](crate::checkpoint::Progress::written).
+pub type Written = BTreeMap<TableName, (TableName, Vec<CopiedColumn>)>;
+
 /// Plans one direction of a job. `rules` are the tables of the source that the job asks for, with what the job says of each.
 pub fn plan(
     job: &Job,
     source: Side<'_>,
     target: Side<'_>,
     rules: &[(Arc<Table>, TableRule)],
+    written: &Written,
 ) -> (Flow, Vec<Finding>) {
     let mut findings = Vec::new();
     if source.inspection.server.id == target.inspection.server.id
@@ -114,11 +122,16 @@ pub fn plan(
     findings.extend(naming::same_tables(rules, source, target));
     let renamed: BTreeMap<TableName, (TableName, &TableRule)> =
         rules.iter().map(|(t, r)| (t.name.clone(), (naming::of_table(t, r, source, target), r))).collect();
-    let tables: Vec<Arc<TableMap>> = rules
-        .iter()
-        .filter_map(|(table, rule)| map_table(job, table, rule, &renamed, source, target, &mut findings))
-        .map(Arc::new)
-        .collect();
+    let mut alterations = Vec::new();
+    let mut tables = Vec::with_capacity(rules.len());
+    for (table, rule) in rules {
+        let mut follows = Follows::new(job, written.get(&table.name), &renamed[&table.name].0);
+        let map = map_table(job, table, rule, &renamed, &mut follows, source, target, &mut findings);
+        if let Some(map) = map {
+            alterations.extend(follows.alteration(&map.target));
+            tables.push(Arc::new(map));
+        }
+    }
     let two_way =
         job.conflicts.as_ref().map(|policy| two_way(&tables, policy, source.endpoint.name(), &mut findings));
     let flow = Flow {
@@ -127,17 +140,20 @@ pub fn plan(
         target: target.endpoint.name().to_owned(),
         marks: Marks { source: mark(source), target: mark(target) },
         tables,
+        alterations,
         batch_size: job.batch_size,
         two_way,
     };
     (flow, findings)
 }
 
+#[expect(clippy::too_many_arguments, reason = "what one table's mapping comes of")]
 fn map_table(
     job: &Job,
     table: &Arc<Table>,
     rule: &TableRule,
     renamed: &BTreeMap<TableName, (TableName, &TableRule)>,
+    follows: &mut Follows<'_>,
     source: Side<'_>,
     target: Side<'_>,
     findings: &mut Vec<Finding>,
@@ -147,7 +163,8 @@ fn map_table(
     // Engines hand out images without generated columns.
     let read = table.without_generated();
     unknown_columns(table, rule, &subject, findings);
-    let places: Vec<usize> = (0..read.columns.len()).filter(|i| rule.takes(&read.columns[*i].name)).collect();
+    let mut places: Vec<usize> =
+        (0..read.columns.len()).filter(|i| rule.takes(&read.columns[*i].name)).collect();
     let missing_key = read.key.iter().filter(|k| !places.contains(k));
     for key in missing_key {
         let message = format!(
@@ -171,12 +188,32 @@ fn map_table(
     }
     let (to, _) = &renamed[&table.name];
     let existing = target.inspection.tables.iter().find(|t| t.name == *to);
+    let mut taken = rule.columns.clone();
+    if let Some(existing) = existing {
+        let left_out = follows.left_out(&read, &places, rule, existing, target);
+        places.retain(|place| !left_out.contains(place));
+        if follows.ignores() {
+            // Columns that come later are left out, too.
+            taken = ColumnSelection::Only(places.iter().map(|p| read.columns[*p].name.clone()).collect());
+        }
+        for place in left_out {
+            let message = format!(
+                "it is new at {} and {} has no such column: it is left out",
+                source.endpoint.name(),
+                target.endpoint.name()
+            );
+            let subject = format!("{subject}.{}", read.columns[place].name);
+            findings.push(Finding::new(Severity::Note, "TL-PLAN-COLUMN-IGNORED", subject, message));
+        }
+    }
     let (mut columns, mut turned) = (Vec::with_capacity(places.len()), Vec::with_capacity(places.len()));
     for place in &places {
         let from = &read.columns[*place];
         let name = naming::of_column(rule.target_column(&from.name), existing.map(|t| &**t), target);
         let there = existing.and_then(|t| t.columns.iter().find(|c| c.name == name));
-        if let (Some(existing), None) = (existing, there) {
+        if let (Some(existing), None) = (existing, there)
+            && !follows.adds(&from.name, columns.len())
+        {
             findings.push(missing_column(existing, &name, &subject, target));
         }
         if there.is_some_and(|c| c.generated) {
@@ -192,6 +229,7 @@ fn map_table(
                 .remedy("leave it out with `columns: { exclude: […] }`"),
             );
         }
+        let there = there.filter(|there| !follows.retypes(from, there, columns.len(), source, target));
         let becomes = verdict(from, there, &subject, source, target, findings);
         let word = Word {
             allowed: rule.types.contains(&from.name)
@@ -232,12 +270,13 @@ fn map_table(
     };
     findings.extend(naming::same_columns(&mapped, &subject, target));
     if let Some(existing) = existing {
-        compare_existing(&mapped, existing, target, findings);
+        follows.lets_go(&read, existing);
+        compare_existing(&mapped, existing, follows, target, findings);
     }
     if findings[before..].iter().any(|f| f.severity == Severity::Error) {
         return None;
     }
-    Some(TableMap::new(Arc::new(read), Arc::new(mapped), places).turning(turned))
+    Some(TableMap::new(Arc::new(read), Arc::new(mapped), places).turning(turned).taking(taken))
 }
 
 fn foreign_key(
@@ -380,7 +419,13 @@ fn portable_default(column: &Column, source: Side<'_>, target: Side<'_>) -> Opti
     }
 }
 
-fn compare_existing(mapped: &Table, existing: &Table, target: Side<'_>, findings: &mut Vec<Finding>) {
+fn compare_existing(
+    mapped: &Table,
+    existing: &Table,
+    follows: &Follows<'_>,
+    target: Side<'_>,
+    findings: &mut Vec<Finding>,
+) {
     let names = |t: &Table| {
         let mut names: Vec<String> = t.key_columns().map(|c| c.name.clone()).collect();
         names.sort();
@@ -406,8 +451,9 @@ fn compare_existing(mapped: &Table, existing: &Table, target: Side<'_>, findings
                 .remedy(format!("make ({}) the primary key or a unique index there", wanted.join(", "))),
         );
     }
-    let needs_value =
+    let unfed =
         |c: &&Column| mapped.column(&c.name).is_none() && !c.nullable && c.default.is_none() && !c.generated;
+    let needs_value = |c: &&Column| unfed(c) && !follows.freed(&c.name);
     for column in existing.columns.iter().filter(needs_value) {
         let message = format!(
             "at {} it is NOT NULL without a default, and the source has nothing for it",

@@ -1,9 +1,10 @@
 //! Looking at both sides of a job and planning its flows, with everything that is in the way.
 
+use crate::checkpoint::Progress;
 use crate::context::FlowContext;
 use crate::job::{Job, Route};
 use crate::observe::Observer;
-use crate::plan::{Flow, Side, plan};
+use crate::plan::{Flow, Side, Written, plan};
 use crate::{Result, SyncError};
 use serde::Serialize;
 use std::sync::Arc;
@@ -80,7 +81,7 @@ pub async fn direction(
     let there = inspect(source, Ask { role, tables: Some(own) }).await?;
     let sides =
         (Side { endpoint: &**source, inspection: &there }, Side { endpoint: &**target, inspection: &here });
-    let (flow, between) = plan(job, sides.0, sides.1, &rules);
+    let (flow, between) = plan(job, sides.0, sides.1, &rules, &written(job, target).await?);
     let own = flow.tables.iter().map(|t| t.target.name.clone()).collect();
     let here = inspect(target, Ask { role: Role::Target, tables: Some(own) }).await?;
     findings.extend(there.findings);
@@ -105,6 +106,16 @@ pub async fn direction(
         cancel: cancel.clone(),
     };
     Ok(Planning { flow, report, context })
+}
+
+/// What the job has written at the target, and is still its own to alter.
+async fn written(job: &Job, target: &Arc<dyn Endpoint>) -> Result<Written> {
+    if matches!(job.route, Route::Between(..)) {
+        return Ok(Written::new());
+    }
+    let at = SyncError::at(target.name());
+    let mut session = target.target(&job.name).await.map_err(&at)?;
+    Ok(Progress::read(&session.checkpoints().await.map_err(&at)?)?.written())
 }
 
 /// Refuses the job in one error that lists everything in the way.

@@ -9,7 +9,7 @@
 
 use crate::apply::{Decisions, apply};
 use crate::capture::since::Since;
-use crate::checkpoint::{ChunkState, TableMark, encode};
+use crate::checkpoint::{Anew, ChunkState, TableMark, encode};
 use crate::context::FlowContext;
 use crate::fold::Fold;
 use crate::mapping::TableMap;
@@ -54,13 +54,15 @@ impl Work {
 /// Where plans and conflicts are kept, and since when the tables are captured.
 pub type Kept<'a> = (&'a StateStore, &'a Since);
 
-/// Copies `tables`. `done` are the chunks already at the target. Returns the views they were read from, for tables that were empty before.
+/// Copies `tables`. `done` are the chunks already at the target; `anew` those tables that are copied again because they changed. Returns the views they were read from, for
+/// these tables and for those that were empty before.
 /// `counts` gets the rows that each table has in the view of this run, as the source's own server counts them.
 pub async fn run(
     context: &FlowContext,
     target: &mut dyn Target,
     tables: &[Arc<TableMap>],
     done: &[ChunkState],
+    anew: &[Anew],
     kept: Option<Kept<'_>>,
     counts: Option<&mut Vec<u64>>,
 ) -> Result<Vec<TableMark>> {
@@ -84,7 +86,8 @@ pub async fn run(
         // A two-way copy holds row against row: what its view has needs no replay, which could bring back what the other side deleted. What its view no longer has
         // may still go to the other side: see the assembler.
         let only_ours = empty || (planned.empty && !of_table.is_empty());
-        if only_ours || context.flow.two_way.is_some() {
+        let again = anew.iter().any(|a| a.table == *table);
+        if only_ours || again || context.flow.two_way.is_some() {
             let mut views: Vec<Position> = of_table.iter().map(|d| d.mark.clone()).collect();
             views.push(snapshot.mark().clone());
             views.dedup();
@@ -126,7 +129,9 @@ pub async fn run(
             counts.push(snapshot.count(&map.source).await.map_err(&at_source)?);
         }
     }
-    Ok(marks.into_iter().map(|(table, marks)| TableMark { table, marks }).collect())
+    let kept = |table: &TableName| anew.iter().any(|a| a.table == *table && a.kept);
+    let marked = |(table, marks)| TableMark { kept: kept(&table), table, marks };
+    Ok(marks.into_iter().map(marked).collect())
 }
 
 /// How a table is cut. Marks of chunks mean something only within the plan that they were loaded by.

@@ -11,6 +11,7 @@ use crate::observe::{Observer, Part};
 use crate::outdated;
 use crate::planning::{self, Planning};
 use crate::running::{Captured, Ended, Flowing, Running, Runs, Saver};
+use crate::schema::Changed;
 use crate::status::Keeper;
 use crate::{Judgement, Result, SyncError};
 use std::cmp::Ordering;
@@ -102,7 +103,8 @@ impl Engine {
             plannings.iter().map(|p| opposite(p, &plannings, &arrivals, &running)).collect();
         for ((planning, delivered), opposite) in plannings.into_iter().zip(arrivals).zip(opposites) {
             running.runs.begun(&planning.flow.job)?;
-            start_flow(&mut running, planning, (delivered, opposite), options, &state, &observer);
+            let job = self.select(Some(&planning.flow.job))?[0].clone();
+            start_flow(&mut running, (job, planning), (delivered, opposite), options, &state, &observer);
         }
         let journals = running.captures.iter().map(|(name, c)| (name.clone(), c.journal.clone())).collect();
         running.saver = Some(Saver::begin(keeper, state, journals));
@@ -279,7 +281,7 @@ fn opposite(
 
 fn start_flow(
     running: &mut Running,
-    mut planning: Planning,
+    (job, mut planning): (Job, Planning),
     (delivered, opposite): (watch::Sender<Option<Arrived>>, Option<Opposite>),
     options: &SyncOptions,
     state: &Arc<StateStore>,
@@ -292,7 +294,9 @@ fn start_flow(
     planning.context.observer = observer.clone();
     planning.context.cancel = source.stop.child_token();
     let watch = delivered.subscribe();
-    let run = FlowRun {
+    let mut run = FlowRun {
+        job,
+        changed: Changed::default(),
         journal: source.journal.clone(),
         state: state.clone(),
         reached: source.reached.clone(),

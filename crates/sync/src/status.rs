@@ -139,6 +139,7 @@ fn update(status: &mut JobStatus, event: &Event) {
         Event::TablePlanned { .. }
         | Event::TableDone { .. }
         | Event::Verified { .. }
+        | Event::SchemaChange(_)
         | Event::Capture { .. } => {}
     }
 }

@@ -91,6 +91,8 @@ pub fn told(batches: &[Batch]) -> Vec<String> {
                         Operation::Insert => format!("insert {name} {}", image(change.after)),
                         Operation::Delete => format!("delete {name} {}", image(change.before)),
                         Operation::Truncate => format!("truncate {name}"),
+                        Operation::Rewrite => format!("rewrite {name}"),
+                        Operation::Replace => format!("replace {name}"),
                         Operation::Update => {
                             format!("update {name} {} -> {}", image(change.before), image(change.after))
                         }

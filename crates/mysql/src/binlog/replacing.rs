@@ -13,6 +13,8 @@ pub(crate) struct Replaced {
     pub tables: Vec<Named>,
     /// A whole schema.
     pub schema: Option<String>,
+    /// The rows are still there, under their keys, with other values or columns.
+    pub kept: bool,
 }
 
 impl Statement {
@@ -32,7 +34,8 @@ impl Statement {
         }
         if words.take("RENAME") {
             return if words.take("TABLE") || words.take("TABLES") {
-                words.names()
+                let found = words.names();
+                Replaced { kept: found.swaps(), ..found }
             } else {
                 Replaced::default()
             };
@@ -41,7 +44,7 @@ impl Statement {
             let replaces = words.take("OR") && words.take("REPLACE") && words.take("TABLE");
             return Replaced {
                 tables: words.name().filter(|_| replaces).into_iter().collect(),
-                schema: None,
+                ..Replaced::default()
             };
         }
         words.alter()
@@ -90,7 +93,7 @@ impl Words<'_> {
     /// All names of a list; a keyword among them that is taken for one is the name of no table.
     pub fn names(&mut self) -> Replaced {
         self.if_exists();
-        Replaced { tables: std::iter::from_fn(|| self.name()).collect(), schema: None }
+        Replaced { tables: std::iter::from_fn(|| self.name()).collect(), ..Replaced::default() }
     }
 
     fn alter(&mut self) -> Replaced {
@@ -101,6 +104,7 @@ impl Words<'_> {
         self.take("ONLINE");
         // MariaDB: rows that break a new unique index go.
         let mut replaces = self.take("IGNORE");
+        let mut rewrites = false;
         if !self.take("TABLE") {
             return found;
         }
@@ -110,7 +114,7 @@ impl Words<'_> {
             self.0 = rest;
             let next = |keywords: &[&str]| rest.first().is_some_and(|w| keywords.iter().any(|k| w.is(k)));
             if word.is("RENAME") {
-                replaces |= next(&["COLUMN"]);
+                rewrites |= next(&["COLUMN"]);
                 if !next(&["COLUMN", "INDEX", "KEY"]) {
                     replaces = true;
                     let _ = self.take("TO") || self.take("AS");
@@ -120,24 +124,38 @@ impl Words<'_> {
                 replaces = true;
                 let with = rest.iter().skip(2).position(|w| w.is("TABLE"));
                 found.tables.extend(with.and_then(|at| Words(&rest[at + 3..]).name()));
-            } else if word.is("CONVERT") && next(&["TO", "PARTITION", "TABLE"]) {
+            } else if word.is("CONVERT") && next(&["PARTITION", "TABLE"]) {
                 replaces = true;
                 if self.take("TABLE") {
                     found.tables.extend(self.name());
                 }
             } else {
-                replaces |= word.is("MODIFY")
+                rewrites |= word.is("MODIFY")
                     || word.is("CHANGE")
+                    || word.is("CONVERT") && next(&["TO"])
                     // A column of that name that comes later, or was another before, holds other values.
-                    || word.is("DROP") && !next(&NO_COLUMN)
-                    || (word.is("TRUNCATE") || word.is("DROP")) && next(&["PARTITION"])
+                    || word.is("DROP") && !next(&NO_COLUMN);
+                replaces |= (word.is("TRUNCATE") || word.is("DROP")) && next(&["PARTITION"])
                     || (word.is("DISCARD") || word.is("IMPORT")) && next(&["TABLESPACE", "PARTITION"]);
             }
         }
-        if replaces {
+        if replaces || rewrites {
             found.tables.push(subject);
         }
+        found.kept = !replaces;
         found
+    }
+}
+
+impl Replaced {
+    /// The names are those that `gh-ost` and `pt-online-schema-change` give when they put a table that they have filled with all of its rows in the place of another.
+    fn swaps(&self) -> bool {
+        let has = |name: String| self.tables.iter().any(|(_, table)| *table == name);
+        let swapped = |(_, table): &Named| {
+            has(format!("_{table}_gho")) && has(format!("_{table}_del"))
+                || has(format!("_{table}_new")) && has(format!("_{table}_old"))
+        };
+        self.tables.iter().any(swapped)
     }
 }
 
@@ -184,7 +202,28 @@ mod tests {
             assert_eq!(tables(text), named, "{text}");
         }
         let schema = Statement::parse(b"DROP DATABASE IF EXISTS `shop`", Spoken::default()).replaces();
-        assert_eq!(schema, Replaced { tables: vec![], schema: Some("shop".into()) });
+        assert_eq!(schema, Replaced { schema: Some("shop".into()), ..Replaced::default() });
+    }
+
+    #[test]
+    fn rows_that_get_other_values_are_still_there_and_so_are_those_of_a_ghost_table() {
+        let kept = |text: &str| Statement::parse(text.as_bytes(), Spoken::default()).replaces().kept;
+        for text in [
+            "ALTER TABLE t MODIFY a bigint, DROP COLUMN b",
+            "ALTER TABLE t CONVERT TO CHARACTER SET utf8mb4",
+            "RENAME TABLE `shop`.`t` TO `shop`.`_t_old`, `shop`.`_t_new` TO `shop`.`t`",
+            "rename /* gh-ost */ table t to _t_del, _t_gho to t",
+        ] {
+            assert!(kept(text), "{text}");
+        }
+        for text in [
+            "RENAME TABLE t TO t_old, t_new TO t",
+            "ALTER TABLE t MODIFY a int, TRUNCATE PARTITION p0",
+            "ALTER IGNORE TABLE t ADD UNIQUE (a)",
+            "DROP TABLE t",
+        ] {
+            assert!(!kept(text), "{text}");
+        }
     }
 
     #[test]

@@ -159,6 +159,7 @@ impl Follower {
                         Operation::Update => "U",
                         Operation::Delete => "D",
                         Operation::Truncate => "T",
+                        other => panic!("{other:?}"),
                     };
                     self.seen.push(format!("{origin}{letter} {table}: {images}"));
                 }

@@ -23,6 +23,12 @@ struct Captured {
     table: TableName,
     /// The number of the beginning.
     number: i64,
+    /// The number of the last beginning before which changes were missed. Those since then began because another table had the name.
+    #[serde(default)]
+    gap: i64,
+    /// Which table it is, as the engine tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    which: Option<String>,
     /// What the engine tells of it (`Prepared::identities`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     identity: Option<String>,
@@ -51,19 +57,26 @@ impl Since {
         self.tables.iter().find(|c| c.table == *table).map_or(0, |c| c.number)
     }
 
-    /// Refuses tables that were not captured all the time since they were copied.
-    /// `copied` are tables, or parts of them, each with the number under which it was copied.
+    /// Of tables, or parts of them, each with the number under which it was copied, those in whose place another table is captured since. Refuses those that were not
+    /// captured all the time; with `strict` also the others.
     pub fn check<'t>(
         &self,
         copied: impl Iterator<Item = (&'t TableName, i64)>,
+        strict: bool,
         job: &str,
         source: &str,
-    ) -> Result<()> {
+    ) -> Result<Vec<TableName>> {
         let late = copied.filter(|(table, number)| self.of(table) != *number);
-        let mut late: Vec<String> = late.map(|(table, _)| table.to_string()).collect();
+        let gap =
+            |table: &TableName| self.tables.iter().find(|c| c.table == *table).map_or(i64::MAX, |c| c.gap);
+        let (missed, replaced): (Vec<_>, Vec<_>) =
+            late.partition(|(table, number)| strict || *number < gap(table));
+        let mut late: Vec<String> = missed.iter().map(|(table, _)| table.to_string()).collect();
         late.dedup();
         if late.is_empty() {
-            return Ok(());
+            let mut replaced: Vec<_> = replaced.into_iter().map(|(table, _)| table.clone()).collect();
+            replaced.dedup();
+            return Ok(replaced);
         }
         let message = format!(
             "{job} follows {source}, but {} {} not captured all the time since the copy; {} at the source may be missing, and rows that went there may still be here: \
@@ -90,13 +103,17 @@ pub fn remember(
     let (now, mut replaced) = (now_micros(), Vec::new());
     let mut captured = Vec::with_capacity(tables.len());
     for table in tables {
-        let identity = prepared.identities.iter().find(|(t, _)| t == table).map(|(_, i)| i.clone());
+        let identity = prepared.identities.iter().find(|i| i.table == *table);
+        let (which, identity) = (identity.map(|i| i.which.clone()), identity.map(|i| i.entry.clone()));
         let known = before.tables.iter().find(|c| c.table == *table);
-        let number = known.filter(|c| c.identity == identity).map_or(now, |c| c.number);
+        let number = known.filter(|c| c.identity == identity && c.which == which).map_or(now, |c| c.number);
         if known.is_some_and(|c| c.number != number) {
             replaced.push(table.clone());
         }
-        captured.push(Captured { table: table.clone(), number, identity });
+        // A table that is new was never written to before it was captured, as far as the job goes: what it holds is copied.
+        let other = known.filter(|c| c.number != number && c.which.is_some() && c.which != which);
+        let gap = other.or(known.filter(|c| c.number == number)).map_or(number, |c| c.gap);
+        captured.push(Captured { table: table.clone(), number, gap, which, identity });
     }
     let since = Since { tables: captured, ..before };
     let text = serde_json::to_string(&since).expect("names and numbers are plain data");

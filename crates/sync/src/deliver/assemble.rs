@@ -10,6 +10,7 @@
 //! together; one that keeps up is told to commit whenever there is nothing more to read.
 
 use crate::checkpoint::TableMark;
+use crate::error::Reshaped;
 use crate::fold::{Added, Fold};
 use crate::mapping::TableMap;
 use crate::plan;
@@ -17,7 +18,7 @@ use crate::{Result, SyncError};
 use std::cmp::Ordering;
 use std::sync::Arc;
 use tidelock_endpoint::Coverage;
-use tidelock_model::{Change, Operation, Position, Record, Table};
+use tidelock_model::{Change, Image, Operation, Position, Record, Table, TableName};
 
 /// What the caller must do now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,7 +45,11 @@ pub struct Assembler {
     maps: Vec<Arc<TableMap>>,
     versions: Vec<(Arc<Table>, Option<Arc<TableMap>>)>,
     marks: Vec<TableMark>,
-    held: Vec<tidelock_model::TableName>,
+    /// The tables of which a view holds the open transaction, and whether rows at the target may be older than the view.
+    held: Vec<(TableName, bool)>,
+    /// Keys of rows that went, or got another key, before the view that their table was copied from again; as the source's columns have them. Those that the source
+    /// does not have go at the target.
+    doubtful: Vec<(Arc<TableMap>, Vec<u8>)>,
     limit_rows: usize,
     limit_bytes: usize,
     /// Rows that one transaction of the target should not exceed while there is more to read …
@@ -104,6 +109,7 @@ impl Assembler {
             versions: Vec::new(),
             marks: Vec::new(),
             held: Vec::new(),
+            doubtful: Vec::new(),
             limit_rows,
             limit_bytes: 16 << 20,
             limit_commit: limit_rows.saturating_mul(batches),
@@ -158,7 +164,7 @@ impl Assembler {
 
     /// Something waits to be applied or committed.
     pub fn is_pending(&self) -> bool {
-        self.applied > 0 || !self.fold.is_empty()
+        self.applied > 0 || !self.fold.is_empty() || !self.doubtful.is_empty()
     }
 
     /// Changes taken since the last commit at the target.
@@ -169,6 +175,11 @@ impl Assembler {
     /// Between `Begin` and `Commit`.
     pub fn is_inside(&self) -> bool {
         self.inside
+    }
+
+    /// The rows to be looked for at the source, taken: they go at the target before the fold is applied.
+    pub fn take_doubtful(&mut self) -> Vec<(Arc<TableMap>, Vec<u8>)> {
+        std::mem::take(&mut self.doubtful)
     }
 
     /// The caller has applied a piece.
@@ -221,7 +232,7 @@ impl Assembler {
                 all = [all[0] && coverage == Coverage::Held, all[1] && coverage == Coverage::Past];
             }
             if all[0] {
-                self.held.push(table.table.clone());
+                self.held.push((table.table.clone(), table.kept));
             }
             if !all[1] {
                 keep.push(table);
@@ -232,19 +243,32 @@ impl Assembler {
     }
 
     fn change(&mut self, change: &Change<'_>) -> Result<Step> {
-        let held = self.held.contains(&change.table.name);
-        if self.passing || held && !self.two_way {
+        let held = self.held.iter().find(|(table, _)| *table == change.table.name).map(|(_, kept)| *kept);
+        if self.passing {
             return Ok(Step::Taken);
         }
         let gone = Change { operation: Operation::Delete, after: None, ..*change };
         let change = match (held, change.operation) {
-            (false, _) | (true, Operation::Delete) => change,
-            (true, Operation::Update) if moved(change)? => &gone,
-            (true, _) => return Ok(Step::Taken),
+            (Some(kept), _) if !self.two_way => {
+                if kept {
+                    self.older(change)?;
+                }
+                return Ok(if self.is_full() { Step::TakenApply } else { Step::Taken });
+            }
+            (None, Operation::Rewrite | Operation::Replace) => {
+                let kept = change.operation == Operation::Rewrite;
+                return match self.planned(&change.table.name) {
+                    Some(_) => Err(self.reshaped(change.table, kept, "its rows were rewritten".to_owned())),
+                    None => Ok(Step::Taken),
+                };
+            }
+            (None, _) | (Some(_), Operation::Delete) => change,
+            (Some(_), Operation::Update) if moved(change)? => &gone,
+            (Some(_), _) => return Ok(Step::Taken),
         };
         let map = match self.map(change.table) {
             // The view was read of another version of the table.
-            Err(_) if held => None,
+            Err(_) if held.is_some() => None,
             map => map?,
         };
         let Some(map) = map else { return Ok(Step::Taken) };
@@ -252,6 +276,37 @@ impl Assembler {
             return Ok(Step::Apply);
         }
         Ok(if self.is_full() { Step::TakenApply } else { Step::Taken })
+    }
+
+    /// A change that the view holds from which its table was copied again: only rows that went are of interest.
+    fn older(&mut self, change: &Change<'_>) -> Result<()> {
+        let key = match change.operation {
+            Operation::Insert | Operation::Rewrite => return Ok(()),
+            Operation::Update if !moved(change)? => return Ok(()),
+            Operation::Update | Operation::Delete => change.before,
+            Operation::Truncate | Operation::Replace => None,
+        };
+        let Some(map) = self.planned(&change.table.name).cloned() else { return Ok(()) };
+        let image = key.map(|key| map.key_of_version(change.table, key)).transpose()?.flatten();
+        match image {
+            Some(image) => self.doubtful.push((map, image)),
+            None => {
+                return Err(self.reshaped(
+                    change.table,
+                    false,
+                    "all of its rows went, or got other keys".to_owned(),
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    fn planned(&self, table: &TableName) -> Option<&Arc<TableMap>> {
+        self.maps.iter().find(|m| m.source.name == *table)
+    }
+
+    fn reshaped(&self, table: &Table, kept: bool, what: String) -> SyncError {
+        SyncError::Reshaped(Reshaped { table: table.name.clone(), sequence: self.sequence, kept, what })
     }
 
     fn commit(&mut self, position: &str) -> Result<Step> {
@@ -284,7 +339,7 @@ impl Assembler {
     }
 
     fn is_full(&self) -> bool {
-        self.fold.rows() >= self.limit_rows || self.fold.bytes() >= self.limit_bytes
+        self.fold.rows() + self.doubtful.len() >= self.limit_rows || self.fold.bytes() >= self.limit_bytes
     }
 
     /// The mapping for this version of a table; `None` for a table that is not this flow's.
@@ -292,8 +347,8 @@ impl Assembler {
         if let Some((_, map)) = self.versions.iter().find(|(t, _)| Arc::ptr_eq(t, version)) {
             return Ok(map.clone());
         }
-        let planned = self.maps.iter().find(|m| m.source.name == version.name);
-        let map = planned.map(|m| m.for_version(version).map(Arc::new)).transpose()?;
+        let map = self.planned(&version.name).map(|m| m.for_version(version).map(Arc::new)).transpose();
+        let map = map.map_err(|what| self.reshaped(version, true, what))?;
         if self.versions.len() >= 64 {
             self.versions.clear();
         }
@@ -304,7 +359,9 @@ impl Assembler {
 
 /// The row has another key than before.
 fn moved(change: &Change<'_>) -> Result<bool> {
-    let (Some(before), Some(after)) = (change.before, change.after) else { return Ok(false) };
+    let (Some(before), Some(after)): (Option<Image<'_>>, _) = (change.before, change.after) else {
+        return Ok(false);
+    };
     for column in &change.table.key {
         if before.slot(*column)? != after.slot(*column)? {
             return Ok(true);

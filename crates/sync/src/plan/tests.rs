@@ -367,11 +367,12 @@ fn planned(case: &Case) -> (Flow, Vec<Finding>) {
         capture: None,
         batch_size: 100,
         types: case.types.iter().map(|t| t.parse().unwrap()).collect(),
+        schema_changes: crate::job::SchemaChanges::default(),
         conflicts,
     };
     let source = Side { endpoint: &shop, inspection: &here };
     let target = Side { endpoint: &till, inspection: &there };
-    plan(&job, source, target, &rules)
+    plan(&job, source, target, &rules, &Written::new())
 }
 
 #[test]

@@ -6,9 +6,9 @@ use async_trait::async_trait;
 use std::cmp::Ordering;
 use std::sync::Arc;
 use tidelock_endpoint::{
-    Applied, Ask, Capabilities, CaptureKind, Case, Checkpoint, Cleanup, Coverage, Delta, Endpoint,
-    EndpointConfig, EndpointError, ErrorKind, Inspection, Loader, Names, Result, ServerIdentity, Source,
-    Target, Verdict, WriteMode,
+    Alteration, Applied, Ask, Capabilities, CaptureKind, Case, Checkpoint, Cleanup, Coverage, Delta,
+    Endpoint, EndpointConfig, EndpointError, ErrorKind, Inspection, Loader, Names, Result, ServerIdentity,
+    Source, Target, Verdict, WriteMode,
 };
 use tidelock_model::{Column, Position, Rows, Table, Type};
 
@@ -113,6 +113,9 @@ impl Target for SaysYes {
         Ok(Vec::new())
     }
     async fn plan(&mut self, _: &str, _: &[Arc<Table>]) -> Result<Vec<String>> {
+        Ok(Vec::new())
+    }
+    async fn alter(&mut self, _: &str, _: &[Alteration], _: bool) -> Result<Vec<String>> {
         Ok(Vec::new())
     }
     async fn finish(&mut self, _: &str, _: &[Arc<Table>]) -> Result<Vec<String>> {

@@ -15,7 +15,7 @@ use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 use tidelock_endpoint::{Ask, Endpoint, EndpointError, Inspection, Role, Severity};
-use tidelock_sync::job::{Job, Route, TableSelection};
+use tidelock_sync::job::{Job, Route, SchemaChanges, TableSelection};
 use tidelock_sync::observe::Silent;
 use tidelock_sync::{Engine, Report, SyncError};
 use url::SafeUrl;
@@ -93,6 +93,7 @@ async fn report(source: Arc<dyn Endpoint>, target: Arc<dyn Endpoint>) -> Result<
         capture: None,
         batch_size: 1000,
         types: Vec::new(),
+        schema_changes: SchemaChanges::default(),
         conflicts: None,
     };
     let endpoints =

@@ -136,8 +136,45 @@ pub struct Job {
     #[serde(default)]
     #[schemars(extend("x-allowed" = "a mapping such as { \"numeric -> double\": allow }"))]
     pub types: BTreeMap<String, Consent>,
+    /// What is done when the source's tables change their columns: `apply` when left out; a two-way job always pauses.
+    pub schema_changes: Option<SchemaChanges>,
     /// How a two-way job decides when both sides changed one row.
     pub conflicts: Option<Conflicts>,
+}
+
+/// What is done when the source's tables change.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(untagged)]
+#[schemars(extend("x-allowed" = "apply, pause or ignore, or { policy: apply, drop: true }"))]
+pub enum SchemaChanges {
+    /// Whether the target's tables follow.
+    Policy(SchemaPolicyName),
+    /// With more about it.
+    Detailed(SchemaDetails),
+}
+
+/// What is done when the source's tables change, with more about it.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SchemaDetails {
+    /// Whether the target's tables follow; `apply` when left out.
+    pub policy: Option<SchemaPolicyName>,
+    /// Columns that the source drops are dropped at the target too.
+    #[serde(default)]
+    pub drop: bool,
+}
+
+/// Whether the target's tables follow the source's.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+#[schemars(rename = "SchemaPolicy")]
+pub enum SchemaPolicyName {
+    /// They do: columns are added, get another type, or allow NULL where the source has no column for them any more.
+    Apply,
+    /// The job stops until the target's table fits.
+    Pause,
+    /// They stay as they are: what both sides have goes on.
+    Ignore,
 }
 
 /// The user's word.

@@ -2,12 +2,12 @@
 
 use super::Path;
 use super::build::{Judge, known_endpoint, name_rule};
-use super::file::{self, Delivery};
+use super::file::{self, Delivery, SchemaPolicyName};
 use super::policy::conflicts;
 use super::selection::{tables, two_way_tables};
 use super::tree::Value as Found;
 use serde_json::{Map, Value};
-use tidelock_sync::job::{Conversion, Job, Route};
+use tidelock_sync::job::{Conversion, Job, Route, SchemaChanges, SchemaPolicy};
 
 const BATCH_SIZE: u32 = 1000;
 
@@ -59,8 +59,48 @@ fn job(name: &str, raw: file::Job, at: &Path, judge: &mut Judge<'_>) -> Option<J
             Some(conflicts(raw.conflicts, whole, [a, b], &tables, at, judge)?)
         }
     };
+    let schema_changes = schema_changes(raw.schema_changes, &route, at, judge);
     let batch_size = raw.batch_size.unwrap_or(BATCH_SIZE) as usize;
-    Some(Job { name: name.to_owned(), route, tables, capture: raw.capture, batch_size, types, conflicts })
+    Some(Job {
+        name: name.to_owned(),
+        route,
+        tables,
+        capture: raw.capture,
+        batch_size,
+        types,
+        schema_changes,
+        conflicts,
+    })
+}
+
+fn schema_changes(
+    raw: Option<file::SchemaChanges>,
+    route: &Route,
+    at: &Path,
+    judge: &mut Judge<'_>,
+) -> SchemaChanges {
+    let (policy, drop) = match raw {
+        None => (None, false),
+        Some(file::SchemaChanges::Policy(policy)) => (Some(policy), false),
+        Some(file::SchemaChanges::Detailed(details)) => (details.policy, details.drop),
+    };
+    let at = at.key("schema_changes");
+    let two_way = matches!(route, Route::Between(..));
+    if two_way && policy.is_some_and(|p| p != SchemaPolicyName::Pause) {
+        let message = "a two-way job pauses when a table changes: which side would follow which?";
+        judge.refuse("TL-CFG-CONFLICT", &at, message, "pause, or no `schema_changes`");
+    }
+    if drop && policy.is_some_and(|p| p != SchemaPolicyName::Apply) {
+        let message = "`drop` is given, but the target's tables do not follow";
+        judge.refuse("TL-CFG-CONFLICT", &at.key("drop"), message, "`policy: apply`, or no `drop`");
+    }
+    let policy = match policy {
+        None if two_way => SchemaPolicy::Pause,
+        None | Some(SchemaPolicyName::Apply) => SchemaPolicy::Apply,
+        Some(SchemaPolicyName::Pause) => SchemaPolicy::Pause,
+        Some(SchemaPolicyName::Ignore) => SchemaPolicy::Ignore,
+    };
+    SchemaChanges { policy, drop }
 }
 
 fn conversions<'k>(

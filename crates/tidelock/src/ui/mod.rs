@@ -117,6 +117,9 @@ fn sentence(event: &Event) -> Option<String> {
                 None => format!("reading {endpoint}: stopped: {error}"),
             })
         }
+        Event::SchemaChange(change) => {
+            Some(format!("{}: {}: {}", change.job, change.flow, text::schema_change(change)))
+        }
         Event::Verified { table, matched, different, missing, extra, .. } => {
             Some(bars::verified(table, [*matched, *different, *missing, *extra]))
         }

@@ -158,6 +158,9 @@ pub fn cleanup(found: &[(String, Cleanup)], job: Option<&str>, removed: bool, co
     lines.join("\n")
 }
 
+/// Schema changes that are shown, of those that are kept.
+const SCHEMA_CHANGES: usize = 20;
+
 /// How the jobs are.
 pub fn status(status: &Status, configured: &[String], colours: Colours) -> String {
     let mut lines = vec![match status.running {
@@ -169,6 +172,13 @@ pub fn status(status: &Status, configured: &[String], colours: Colours) -> Strin
             Some(job) => lines.extend(job_lines(job, status.running, colours)),
             None => lines.push(format!("{}: never ran", colours.bold(name))),
         }
+    }
+    if !status.schema_changes.is_empty() {
+        lines.push("schema changes".to_owned());
+    }
+    for change in status.schema_changes.iter().rev().take(SCHEMA_CHANGES).rev() {
+        let when = ago(change.at).map(|a| format!("{a} ago: ")).unwrap_or_default();
+        lines.push(format!("  {when}{}: {}", change.flow, text::schema_change(change)));
     }
     for (endpoint, journal) in &status.journals {
         let count = |key: &str| journal[key].as_u64().unwrap_or_default();

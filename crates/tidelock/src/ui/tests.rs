@@ -168,7 +168,7 @@ fn the_status_tells_every_job() {
     let journals =
         [("shop".to_owned(), serde_json::json!({ "bytes": 5 << 20, "oldest_seconds": 90, "full": false, "error": "shop: slot gone" }))]
             .into();
-    let status = Status { running: true, jobs: vec![job], journals };
+    let status = Status { running: true, jobs: vec![job], schema_changes: vec![], journals };
     insta::assert_snapshot!(super::report::status(&status, &["a".into(), "b".into()], plain()), @r#"
     a tidelock is at work with this state
     a

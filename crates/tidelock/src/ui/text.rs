@@ -99,3 +99,11 @@ mod tests {
         );
     }
 }
+
+/// A schema change, without the job and flow that it belongs to.
+pub fn schema_change(change: &tidelock_sync::SchemaChange) -> String {
+    match change.table.as_str() {
+        "" => format!("ran {}", change.what),
+        table => format!("table {table} is copied anew: {}", change.what),
+    }
+}

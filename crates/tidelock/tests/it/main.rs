@@ -14,6 +14,7 @@ mod naming;
 mod parts;
 mod preconditions;
 mod rights;
+mod schema;
 mod servers;
 mod service;
 mod sides;

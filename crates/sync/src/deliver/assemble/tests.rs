@@ -138,7 +138,7 @@ fn a_transaction_is_passed_over_only_when_all_views_of_the_table_hold_it() {
     };
     let mut a = assembler(100);
     let marks = vec![Position::new("2"), Position::new("4")];
-    a.set_marks(vec![TableMark { table: TableName::new("t"), marks }]);
+    a.set_marks(vec![TableMark { table: TableName::new("t"), marks, kept: false }]);
     run(&mut a, &batch(&[plain("1", 0..1), plain("2", 1..2), plain("3", 2..3), plain("4", 3..4)]), &covers);
     assert_eq!(a.fold.rows(), 2, "1 and 2 are in both views, 3 and 4 only in one");
     assert_eq!(a.marks().len(), 1);
@@ -171,7 +171,11 @@ fn rows_that_went_are_told_to_a_two_way_job_although_a_view_holds_that() {
         if two_way {
             a.each_key_once();
         }
-        a.set_marks(vec![TableMark { table: TableName::new("t"), marks: vec![Position::new("1")] }]);
+        a.set_marks(vec![TableMark {
+            table: TableName::new("t"),
+            marks: vec![Position::new("1")],
+            kept: false,
+        }]);
         run(&mut a, &batch, &covers);
         let entries: Vec<_> = a.fold.tables().flat_map(|(_, entries)| entries.to_vec()).collect();
         assert!(entries.iter().all(|e| e.after == crate::fold::After::Gone));

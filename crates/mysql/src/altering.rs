@@ -1,0 +1,89 @@
+//! Tables that are there, brought to what they shall be.
+
+use crate::Result;
+use crate::catalog::{Layout, sql_name};
+use crate::connect::quoted;
+use crate::error::precondition;
+use crate::schema::column_sql;
+use crate::server::Flavor;
+use crate::verdict::{Made, made};
+use std::collections::HashMap;
+use std::sync::Arc;
+use tidelock_endpoint::{Alteration, ColumnChange};
+use tidelock_model::{Column, ColumnDefault, Table, TableName};
+
+/// The statements for what is not so yet. `there` are the target's tables by name.
+pub(crate) fn altering(
+    from: &str,
+    alterations: &[Alteration],
+    there: &HashMap<TableName, Arc<Layout>>,
+    flavor: Flavor,
+    database: &str,
+) -> Result<Vec<String>> {
+    let mut statements = Vec::new();
+    for alteration in alterations {
+        let table = &alteration.table;
+        let Some(layout) = there.get(&table.name) else { continue };
+        let name = sql_name(table.name.schema.as_deref().unwrap_or(database), &table.name.name);
+        for change in &alteration.changes {
+            let altered = altered(from, table, change, &layout.table, flavor)?;
+            statements.extend(altered.map(|change| format!("ALTER TABLE {name} {change}")));
+        }
+    }
+    Ok(statements)
+}
+
+fn altered(
+    from: &str,
+    table: &Table,
+    change: &ColumnChange,
+    there: &Table,
+    flavor: Flavor,
+) -> Result<Option<String>> {
+    let existing = |name: &str| there.column(name).map(|place| &there.columns[place]);
+    Ok(match change {
+        ColumnChange::Add(place) if existing(&table.columns[*place].name).is_none() => {
+            let mut wanted = table.clone();
+            let column = &mut wanted.columns[*place];
+            if !matches!(column.default, Some(ColumnDefault::Literal(_))) {
+                (column.nullable, column.default) = (true, None);
+            }
+            Some(format!(
+                "ADD COLUMN {}",
+                column_sql(&wanted, *place, &native(from, &wanted, *place, flavor)?, flavor)
+            ))
+        }
+        ColumnChange::Retype(place) => {
+            let made = native(from, table, *place, flavor)?;
+            let known = existing(&table.columns[*place].name).is_some_and(|c| !same(&c.native, &made.native));
+            known.then(|| format!("MODIFY COLUMN {}", column_sql(table, *place, &made, flavor)))
+        }
+        ColumnChange::Rename { from, to } if existing(from).is_some() && existing(to).is_none() => {
+            Some(format!("RENAME COLUMN {} TO {}", quoted(from), quoted(to)))
+        }
+        ColumnChange::Relax(name) => {
+            existing(name).filter(|c| !c.nullable).map(|c| format!("MODIFY COLUMN {}", relaxed(c)))
+        }
+        ColumnChange::Drop(name) if existing(name).is_some() => Some(format!("DROP COLUMN {}", quoted(name))),
+        ColumnChange::Add(_) | ColumnChange::Rename { .. } | ColumnChange::Drop(_) => None,
+    })
+}
+
+/// The column as it is, but for NOT NULL.
+fn relaxed(column: &Column) -> String {
+    format!("{} {} NULL", quoted(&column.name), column.native)
+}
+
+/// MySQL prints no width for integers, MariaDB does.
+fn same(there: &str, wanted: &str) -> bool {
+    let plain = |native: &str| native.to_lowercase().replace("integer", "int");
+    plain(there) == plain(wanted)
+}
+
+fn native(from: &str, table: &Table, place: usize, flavor: Flavor) -> Result<Made> {
+    let indexed = table.key.contains(&place) || table.indexes.iter().any(|x| x.columns.contains(&place));
+    let column = &table.columns[place];
+    made(from, column, indexed, flavor).map_err(|reason| {
+        precondition("TL-MY-TYPE-REFUSED", format!("altering {}.{}: {reason}", table.name, column.name))
+    })
+}

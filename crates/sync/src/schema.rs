@@ -1,0 +1,176 @@
+//! Tables of the source that changed since the job was planned.
+//!
+//! A change of columns, a rewrite, another table under the name: the stream tells the place, but not what every row became (a default that was computed, a conversion,
+//! rows that came with a partition). So the table is looked at again, the target's table follows as the policy says, and the table is **copied again**,
+//! under a view behind that place. What the view holds is passed over, whatever shape it came in; rows that went meanwhile go, too (see `deliver::older`). So a value never
+//! depends on a guess about what the statement did.
+//!
+//! Invariant: from the moment on at which a table is known to have changed it stands in the checkpoint's `anew`, until a copy of it is whole; and the stream never goes on with rows
+//! whose shape it does not know.
+
+use crate::checkpoint::{Anew, JobState, STREAM_LANE, encode};
+use crate::context::{FlowContext, now_micros};
+use crate::deliver::reader_name;
+use crate::error::Reshaped;
+use crate::job::{Job, Route, SchemaPolicy};
+use crate::mapping::TableMap;
+use crate::observe::Event;
+use crate::planning::{self, Purpose};
+use crate::{Judgement, Result, SyncError};
+use serde::{Deserialize, Serialize};
+use std::collections::HashSet;
+use std::sync::Arc;
+use tidelock_endpoint::{Delta, Target};
+use tidelock_journal::StateStore;
+use tidelock_model::TableName;
+
+/// What stands before a flow's name where its history is kept.
+pub const HISTORY: &str = "schema ";
+/// Entries that are kept.
+const KEPT: usize = 100;
+
+/// Something that was done because a table of the source changed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SchemaChange {
+    /// When, microseconds since 1970.
+    pub at: i64,
+    /// The job.
+    pub job: String,
+    /// The direction, `source → target`.
+    pub flow: String,
+    /// The table: the source's, or the target's where it was altered.
+    pub table: String,
+    /// What was found, or the statement that was run at the target.
+    pub what: String,
+}
+
+/// Whether the target's tables follow, or stay as they are, while the job goes on.
+pub fn follows(job: &Job) -> bool {
+    matches!(job.route, Route::OneWay { .. }) && job.schema_changes.policy != SchemaPolicy::Pause
+}
+
+/// The tables of a flow that changed while it ran.
+#[derive(Default)]
+pub struct Changed {
+    /// The plan does not hold any more.
+    stale: bool,
+    tables: Vec<Reshaped>,
+    /// What was met before: a copy under a later view should have passed over it.
+    met: HashSet<(TableName, u64, bool)>,
+}
+
+impl Changed {
+    /// Keeps what asks for another plan, and gives the error back for a pause before that; refuses where the policy does.
+    pub fn take(&mut self, error: SyncError, job: &Job) -> Result<SyncError> {
+        if error.judge() != Judgement::Replan {
+            return Ok(error);
+        }
+        if !follows(job) {
+            return Err(error);
+        }
+        self.stale = true;
+        if let SyncError::Reshaped(reshaped) = &error {
+            if !self.met.insert((reshaped.table.clone(), reshaped.sequence, reshaped.kept)) {
+                return Err(error);
+            }
+            self.tables.push(reshaped.clone());
+        }
+        Ok(error)
+    }
+
+    /// Plans the flow anew, if its plan does not hold any more.
+    pub async fn look_again(&mut self, job: &Job, context: &mut FlowContext) -> Result<()> {
+        if !self.stale {
+            return Ok(());
+        }
+        let FlowContext { source, target, observer, cancel, .. } = &*context;
+        let planning = tokio::select! {
+            () = cancel.cancelled() => return Err(SyncError::Cancelled),
+            planned = planning::direction(job, Purpose::Follow, &[], source, target, observer, cancel) => planned?,
+        };
+        planning::refuse_errors(job, std::slice::from_ref(&planning))?;
+        *context = planning.context;
+        self.stale = false;
+        Ok(())
+    }
+
+    /// Writes into the state that the tables are copied again; what was found of each.
+    pub fn mark(&mut self, state: &mut JobState) -> Vec<(TableName, String)> {
+        let tables = std::mem::take(&mut self.tables);
+        tables.iter().for_each(|t| again(state, &t.table, t.kept));
+        tables.into_iter().map(|t| (t.table, t.what)).collect()
+    }
+}
+
+/// A table that was copied is copied again. `kept`: the rows at the target are still those of this table.
+pub fn again(state: &mut JobState, table: &TableName, kept: bool) {
+    state.marks.retain(|m| m.table != *table);
+    let copied = state.copied.iter().position(|c| c.table == *table).map(|place| state.copied.remove(place));
+    match state.anew.iter_mut().find(|a| a.table == *table) {
+        Some(known) if !kept => (known.kept, known.emptied) = (false, false),
+        Some(_) => {}
+        None => {
+            let before = copied.and_then(|c| Some((c.to?, c.columns)));
+            let anew = |before| Anew { table: table.clone(), kept, emptied: false, before };
+            state.anew.extend(before.map(anew));
+        }
+    }
+}
+
+/// Takes all rows out of the target's tables whose rows all went at the source, and writes that down with it.
+pub async fn empty(context: &FlowContext, target: &mut dyn Target, state: &mut JobState) -> Result<()> {
+    let flow = &context.flow;
+    let to_empty =
+        |map: &&Arc<TableMap>| state.anew.iter().any(|a| a.table == map.source.name && !a.kept && !a.emptied);
+    let maps: Vec<_> = flow.tables.iter().filter(to_empty).collect();
+    if maps.is_empty() {
+        return Ok(());
+    }
+    let at = SyncError::at(&flow.target);
+    let deltas: Vec<Delta<'_>> =
+        maps.iter().map(|map| Delta { truncate: true, ..Delta::new(&map.target) }).collect();
+    target.begin(&flow.marks.source).await.map_err(&at)?;
+    target.apply(&deltas).await.map_err(&at)?;
+    state.anew.iter_mut().filter(|a| !a.kept).for_each(|a| a.emptied = true);
+    target.commit(&encode(&flow.job, STREAM_LANE, state), &[]).await.map_err(&at)
+}
+
+/// Tells and writes down what was found and done: `found` of tables of the source, `altered` statements at the target.
+pub fn record(
+    context: &FlowContext,
+    store: &StateStore,
+    found: Vec<(TableName, String)>,
+    altered: Vec<String>,
+) -> Result<()> {
+    let entry = |table: String, what: String| SchemaChange {
+        at: now_micros(),
+        job: context.flow.job.clone(),
+        flow: context.name(),
+        table,
+        what,
+    };
+    let found = found.into_iter().map(|(table, what)| entry(table.to_string(), what));
+    let new: Vec<_> = found.chain(altered.into_iter().map(|sql| entry(String::new(), sql))).collect();
+    if new.is_empty() {
+        return Ok(());
+    }
+    for change in &new {
+        tracing::info!(
+            job = change.job,
+            flow = change.flow,
+            table = change.table,
+            what = change.what,
+            "schema change"
+        );
+        context.observer.event(&Event::SchemaChange(change.clone()));
+    }
+    let name = format!("{HISTORY}{}", reader_name(&context.flow.job, &context.flow.target));
+    let mut all = match store.job_status(&name)? {
+        Some(entry) => crate::status::parse::<Vec<SchemaChange>>(&entry)?,
+        None => Vec::new(),
+    };
+    all.extend(new);
+    all.drain(..all.len().saturating_sub(KEPT));
+    let text = serde_json::to_string(&all).expect("texts and numbers are plain data");
+    Ok(store.save_job_status(&name, &text, now_micros())?)
+}
