@@ -99,6 +99,9 @@ pub struct Column {
     pub default: Option<ColumnDefault>,
     /// The engine computes it from other columns; it is never written.
     pub generated: bool,
+    /// The engine's own number of it, where it has one that no other column of the table ever gets, under whatever name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub number: Option<u32>,
 }
 
 impl Column {
@@ -111,6 +114,7 @@ impl Column {
             nullable: true,
             default: None,
             generated: false,
+            number: None,
         }
     }
 }

@@ -425,12 +425,16 @@ impl Follower {
         let Some(group) = self.group.as_mut() else { return Err(protocol("rows outside of a transaction")) };
         let first = !std::mem::replace(&mut group.rows_seen, true);
         let Some(mapped) = mapped else { return Ok(()) };
+        let event = RowsEvent::parse(head.code, data).map_err(at)?.ok_or_else(|| protocol("no row event"))?;
         if mapped.unreadable {
             self.tell();
-            self.writer.rewrite(&mapped.table);
+            // Of which keys rows went, or got others, cannot be told.
+            match event.kind {
+                RowsKind::Insert => self.writer.rewrite(&mapped.table),
+                RowsKind::Update | RowsKind::Delete => self.writer.replace(&mapped.table),
+            }
             return Ok(());
         }
-        let event = RowsEvent::parse(head.code, data).map_err(at)?.ok_or_else(|| protocol("no row event"))?;
         if event.width != mapped.columns.len() {
             return Err(protocol("rows of another width than their table's"));
         }

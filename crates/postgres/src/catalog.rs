@@ -371,6 +371,7 @@ fn action(letter: u8) -> ReferentialAction {
 fn column(row: &Answer, resolved: &Resolved) -> Column {
     let mut made = Column::new(row.text(3), resolved.data_type.clone(), row.text(6));
     made.nullable = !row.flag(7);
+    made.number = row.text(2).parse().ok();
     made.generated = !row.text(9).is_empty();
     made.default = match row.get(10) {
         _ if !row.text(8).is_empty() => Some(ColumnDefault::AutoIncrement),

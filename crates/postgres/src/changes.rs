@@ -34,6 +34,8 @@ struct Followed {
     declared: Vec<(u32, i32)>,
     /// The rows cannot be read: that they changed is all that is told.
     unreadable: bool,
+    /// And they are not those of the table that has the name.
+    gone: bool,
     /// A column had another type before: rows were rewritten, which the log does not tell. It is told before the next change.
     rewritten: bool,
     /// Old rows that are told as whole are whole. Those of a partitioned table are told by the table's identity, and written by the partition's, which may hold the key alone.
@@ -147,7 +149,25 @@ impl Changes {
         let table = before.map(|b| &b.table).filter(|t| **t == table).unwrap_or(&table).clone();
         let declared = relation.columns.iter().map(|c| (c.type_oid, c.typmod)).collect();
         let whole = relation.identity == b'f' && layout.identity == Identity::Full;
-        let followed = Followed { table, decoders, key: of_key, declared, unreadable, rewritten, whole };
+        let followed =
+            Followed { table, decoders, key: of_key, declared, unreadable, rewritten, gone: false, whole };
+        self.relations.insert(relation.id, Some(followed));
+    }
+
+    /// Changes of a table that is not the one of that name now: that its rows are others is all that is told.
+    pub fn replaced(&mut self, relation: &Relation, name: TableName) {
+        let (columns, key, indexes, foreign_keys) = (vec![], vec![], vec![], vec![]);
+        let table = Arc::new(Table { name, columns, key, primary: false, indexes, foreign_keys });
+        let followed = Followed {
+            table,
+            decoders: Vec::new(),
+            key: Vec::new(),
+            declared: Vec::new(),
+            unreadable: true,
+            rewritten: false,
+            gone: true,
+            whole: false,
+        };
         self.relations.insert(relation.id, Some(followed));
     }
 
@@ -162,28 +182,30 @@ impl Changes {
             }
             Message::Commit { end } => self.commit(*end)?,
             Message::Logical { transactional: true, prefix: ORIGIN, content } => self.origin(content),
-            Message::Insert { relation, new } => self.row(*relation, |followed, octets, writer| {
+            Message::Insert { relation, new } => self.row(*relation, true, |followed, octets, writer| {
                 writer.insert(&followed.table, |image| followed.whole(*new, None, octets, image))
             })?,
-            Message::Update { relation, old, new } => self.row(*relation, |followed, octets, writer| {
-                let whole =
-                    old.as_ref().filter(|(kind, _)| followed.is_whole(*kind)).map(|(_, tuple)| *tuple);
-                let mut more = Vec::new();
-                writer.update(
-                    &followed.table,
-                    |image| match old {
-                        None => Ok(()),
-                        Some(old) => followed.old(old, octets, image),
-                    },
-                    |image| followed.whole(*new, whole, &mut more, image),
-                )
-            })?,
-            Message::Delete { relation, old } => self.row(*relation, |followed, octets, writer| {
+            Message::Update { relation, old, new } => {
+                self.row(*relation, false, |followed, octets, writer| {
+                    let whole =
+                        old.as_ref().filter(|(kind, _)| followed.is_whole(*kind)).map(|(_, tuple)| *tuple);
+                    let mut more = Vec::new();
+                    writer.update(
+                        &followed.table,
+                        |image| match old {
+                            None => Ok(()),
+                            Some(old) => followed.old(old, octets, image),
+                        },
+                        |image| followed.whole(*new, whole, &mut more, image),
+                    )
+                })?
+            }
+            Message::Delete { relation, old } => self.row(*relation, false, |followed, octets, writer| {
                 writer.delete(&followed.table, |image| followed.old(old, octets, image))
             })?,
             Message::Truncate { relations } => {
                 for relation in relations {
-                    self.row(*relation, |followed, _, writer| {
+                    self.row(*relation, false, |followed, _, writer| {
                         writer.truncate(&followed.table);
                         Ok(())
                     })?;
@@ -213,10 +235,11 @@ impl Changes {
         Ok(())
     }
 
-    /// Writes a change of one of our tables; the transaction is begun with the first.
+    /// Writes a change of one of our tables; the transaction is begun with the first. `kept`: where rows cannot be read, those that were there are still there.
     fn row(
         &mut self,
         relation: u32,
+        kept: bool,
         write: impl FnOnce(&Followed, &mut Vec<u8>, &mut BatchWriter) -> Result<()>,
     ) -> Result<()> {
         let Some(followed) = self.relations.get_mut(&relation) else {
@@ -231,13 +254,15 @@ impl Changes {
             }
             State::Inside => {}
         }
-        if std::mem::take(&mut followed.rewritten) || followed.unreadable {
+        if std::mem::take(&mut followed.rewritten) {
             self.writer.rewrite(&followed.table);
         }
-        match followed.unreadable {
-            true => Ok(()),
-            false => write(followed, &mut self.octets, &mut self.writer),
+        match (followed.unreadable, kept && !followed.gone) {
+            (false, _) => return write(followed, &mut self.octets, &mut self.writer),
+            (true, true) => self.writer.rewrite(&followed.table),
+            (true, false) => self.writer.replace(&followed.table),
         }
+        Ok(())
     }
 }
 

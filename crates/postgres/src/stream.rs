@@ -8,13 +8,12 @@ use crate::catalog::{Which, describe};
 use crate::changes::Changes;
 use crate::config::Config;
 use crate::connect::{Purpose, Session};
-use crate::error::schema_changed;
 use crate::position::Lsn;
 use crate::replication::{Feed, Frame, Message, Relation};
 use async_trait::async_trait;
 use std::collections::VecDeque;
 use std::time::Duration;
-use tidelock_endpoint::{ChangeStream, EndpointError};
+use tidelock_endpoint::ChangeStream;
 use tidelock_model::{Batch, Position, TableName};
 use tokio::time::Instant;
 
@@ -36,12 +35,6 @@ pub(crate) struct PgStream {
 
 /// How often the publication is looked at: it tells of tables that were dropped or renamed, the stream does not.
 const WATCH: Duration = Duration::from_secs(5);
-
-fn gone(name: &TableName) -> EndpointError {
-    let message = format!("reading changes of {name}: the table was dropped or renamed since they were made");
-    schema_changed("TL-PG-TABLE-GONE", message)
-        .hint("take the table out of the job, or copy anew with `tidelock sync --full`")
-}
 
 /// Opens the stream behind `after`, which was checked (see `capture::check`).
 pub(crate) async fn open(
@@ -73,26 +66,20 @@ impl PgStream {
     }
 
     async fn relation(&mut self, relation: Relation) -> Result<()> {
-        let known = self.ids.iter().find(|(id, _)| *id == relation.id).map(|(_, name)| name);
-        let wanted = self.changes.wants(&relation);
-        let other = self.ids.iter().any(|(id, name)| wanted.as_ref() == Some(name) && *id != relation.id);
-        if let Some(name) =
-            known.filter(|name| wanted.as_ref() != Some(name)).or(wanted.as_ref().filter(|_| other))
-        {
-            return Err(gone(name));
-        }
-        let Some(name) = wanted else {
+        let known = self.ids.iter().find(|(id, _)| *id == relation.id).map(|(_, name)| name.clone());
+        let Some(name) = self.changes.wants(&relation).or(known) else {
             self.changes.ignore(relation.id);
             return Ok(());
         };
+        // By the name that it had, and is another table's now; or by a name that it had before.
+        let here = self.ids.iter().any(|(id, now)| *now == name && *id == relation.id);
+        let same = here && self.changes.wants(&relation).as_ref() == Some(&name);
         let found = describe(self.session().await?, Which::Named(std::slice::from_ref(&name))).await?;
-        match found.first().filter(|layout| layout.oid == relation.id) {
-            Some(layout) => {
-                self.changes.follow(&relation, layout);
-                Ok(())
-            }
-            None => Err(gone(&name)),
+        match found.first().filter(|layout| same && layout.oid == relation.id) {
+            Some(layout) => self.changes.follow(&relation, layout),
+            None => self.changes.replaced(&relation, name),
         }
+        Ok(())
     }
 
     async fn session(&mut self) -> Result<&Session> {

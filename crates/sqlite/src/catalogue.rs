@@ -209,6 +209,7 @@ fn column(raw: &RawColumn, key: &[usize]) -> Column {
         nullable: !in_key && !raw.not_null,
         default: default.filter(|_| !raw.generated),
         generated: raw.generated,
+        number: None,
         data_type,
     }
 }

@@ -3,7 +3,7 @@ use crate::{Result, SyncError};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use tidelock_endpoint::{Checkpoint, ServerIdentity};
-use tidelock_model::{Column, Position, TableName};
+use tidelock_model::{Column, Position, TableName, Type};
 
 /// The lane of the changes.
 pub const STREAM_LANE: &str = "stream";
@@ -67,8 +67,8 @@ pub struct CopiedColumn {
     pub source: String,
     /// What the target calls it.
     pub target: String,
-    /// Its type at the source, as the source spells it.
-    pub native: String,
+    /// Its type at the source.
+    pub data_type: Type,
 }
 
 impl CopiedColumn {
@@ -78,7 +78,7 @@ impl CopiedColumn {
         let copied = |(from, to): (&Column, &Column)| CopiedColumn {
             source: from.name.clone(),
             target: to.name.clone(),
-            native: from.native.clone(),
+            data_type: from.data_type.clone(),
         };
         columns.map(copied).collect()
     }

@@ -107,6 +107,9 @@ impl SyncOptions {
     }
 }
 
+/// How often a `sync` begins anew because tables of a source were replaced under its hands.
+const REPLANS: u32 = 5;
+
 impl Engine {
     /// The jobs called `name`, or all.
     pub fn select(&self, name: Option<&str>) -> Result<Vec<&Job>> {
@@ -207,9 +210,16 @@ impl Engine {
         cancel: &CancellationToken,
     ) -> Result<()> {
         let jobs = self.select(job)?;
-        let lock = self.lock()?;
-        let (running, _) = self.start(&jobs, options, Unready::Refused, &lock, cancel).await?;
-        running.finish_at_head(cancel).await
+        let (lock, mut attempt) = (self.lock()?, 0);
+        loop {
+            let (running, _) = self.start(&jobs, options, Unready::Refused, &lock, cancel).await?;
+            match running.finish_at_head(cancel).await {
+                Err(error) if error.judge() == Judgement::Replan && attempt < REPLANS => {
+                    self.again(error, &mut attempt, cancel).await?;
+                }
+                done => return done,
+            }
+        }
     }
 
     /// Compares both sides of a job; those of a two-way job once, seen from the first endpoint. What differs is read again `rechecks` times.

@@ -80,7 +80,7 @@ impl<'a> Follows<'a> {
         source: Side<'_>,
         target: Side<'_>,
     ) -> bool {
-        let changed = self.known(&from.name).is_none_or(|c| c.native != from.native);
+        let changed = self.known(&from.name).is_none_or(|c| c.data_type != from.data_type);
         if !self.applies() || !changed {
             return false;
         }

@@ -5,7 +5,9 @@
 
 use crate::job::ColumnSelection;
 use std::sync::Arc;
-use tidelock_model::{CodecError, Image, ImageWriter, Rows, RowsWriter, Slot, Table, Type, converted};
+use tidelock_model::{
+    CodecError, Column, Image, ImageWriter, Rows, RowsWriter, Slot, Table, Type, converted,
+};
 
 /// How rows of one source table become rows of one target table.
 #[derive(Clone, Debug)]
@@ -57,7 +59,8 @@ impl TableMap {
     pub fn shape(&self) -> String {
         let mut text = self.target.name.to_string();
         for (to, from) in self.target.columns.iter().zip(&self.columns) {
-            text += &format!("\0{}\0{}", to.name, self.source.columns[*from].name);
+            let from = &self.source.columns[*from];
+            text += &format!("\0{}\0{}\0{:?}", to.name, from.name, from.number);
         }
         for (place, becomes) in self.turned.iter().enumerate() {
             if let Some(becomes) = becomes {
@@ -85,6 +88,9 @@ impl TableMap {
                     let native = &version.columns[place].native;
                     differ
                         .push(format!("column {} was {} and comes as {native}", column.name, column.native));
+                }
+                Some(place) if another(&version.columns[place], column) => {
+                    differ.push(format!("column {} is another one of that name", column.name));
                 }
                 Some(place) => columns.push(place),
             }
@@ -175,10 +181,15 @@ impl TableMap {
     }
 }
 
+/// Both are of one name, and not the same column of their table.
+fn another(one: &Column, other: &Column) -> bool {
+    one.number.zip(other.number).is_some_and(|(one, other)| one != other)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tidelock_model::{Column, Slot, TableName, Type, Value};
+    use tidelock_model::{TableName, Value};
 
     fn table(name: &str, columns: &[&str]) -> Arc<Table> {
         Arc::new(Table {

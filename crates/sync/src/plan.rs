@@ -238,7 +238,8 @@ fn map_table(
             key: read.key.contains(place),
         };
         let becomes = becomes.and_then(|b| word.given(from, b, &subject, target, findings));
-        let mut to = Column { name, default: portable_default(from, source, target), ..from.clone() };
+        let mut to =
+            Column { name, default: portable_default(from, source, target), number: None, ..from.clone() };
         if let Some(becomes) = &becomes {
             // Whatever the source calls it, it is made for what the values become.
             (to.data_type, to.native, to.default) = (becomes.becomes.clone(), becomes.native.clone(), None);

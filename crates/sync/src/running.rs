@@ -7,8 +7,9 @@ use crate::capture::Reached;
 use crate::context::now_micros;
 use crate::deliver::settle::Arrived;
 use crate::observe::{Observer, Part};
+use crate::schema::Shapes;
 use crate::status::Keeper;
-use crate::{Result, SyncError};
+use crate::{Judgement, Result, SyncError};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -64,6 +65,10 @@ pub struct Running {
     pub tasks: JoinSet<Ended>,
     /// Who watches.
     pub observer: Arc<dyn Observer>,
+    /// The tables of the flows, as they were planned.
+    pub shapes: Shapes,
+    /// Why everything is to be stopped and planned anew.
+    pub replan: Option<SyncError>,
     /// The history of the jobs that run.
     pub runs: Runs,
     /// Keeps other processes off the state directory until the journals are closed.
@@ -162,7 +167,7 @@ impl Runs {
 }
 
 impl Running {
-    /// Until asked to stop, or until no flow is left that could go on; the first error is returned.
+    /// Until asked to stop, or until no flow is left that could go on; the first error is returned, or what asks for another plan.
     pub async fn until_stopped(mut self) -> Result<()> {
         let mut first = Ok(());
         while let Some(ended) = self.tasks.join_next().await {
@@ -175,7 +180,7 @@ impl Running {
             saver.end().await;
         }
         drop(self.lock);
-        first
+        self.replan.map_or(first, Err)
     }
 
     /// A part ended: those that it takes along are stopped, and an error is told.
@@ -186,7 +191,14 @@ impl Running {
                     self.failed(Part::Capture(&source), error);
                     capture.stop.cancel();
                 }
-                result
+                match result {
+                    Err(error) if error.judge() == Judgement::Replan => {
+                        self.stop.cancel();
+                        self.replan = Some(error);
+                        Ok(())
+                    }
+                    result => result,
+                }
             }
             Ok(Ended::Flow { job, source, name, result }) => {
                 if let Err(error) = &result {

@@ -15,10 +15,10 @@ use crate::error::Reshaped;
 use crate::job::{Job, Route, SchemaPolicy};
 use crate::mapping::TableMap;
 use crate::observe::Event;
-use crate::planning::{self, Purpose};
+use crate::planning::{self, Planning, Purpose};
 use crate::{Judgement, Result, SyncError};
 use serde::{Deserialize, Serialize};
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use tidelock_endpoint::{Delta, Target};
 use tidelock_journal::StateStore;
@@ -66,12 +66,12 @@ impl Changed {
             return Ok(error);
         }
         if !follows(job) {
-            return Err(error);
+            return Err(for_a_person(error));
         }
         self.stale = true;
         if let SyncError::Reshaped(reshaped) = &error {
             if !self.met.insert((reshaped.table.clone(), reshaped.sequence, reshaped.kept)) {
-                return Err(error);
+                return Err(for_a_person(error));
             }
             self.tables.push(reshaped.clone());
         }
@@ -100,6 +100,26 @@ impl Changed {
         tables.iter().for_each(|t| again(state, &t.table, t.kept));
         tables.into_iter().map(|t| (t.table, t.what)).collect()
     }
+}
+
+/// The same error, as one that no other plan mends.
+fn for_a_person(error: SyncError) -> SyncError {
+    let code = match &error {
+        SyncError::Endpoint { source, .. } => source.code,
+        _ => "TL-SYNC-SCHEMA-CHANGED",
+    };
+    let message = error.to_string();
+    SyncError::stopped(code, message.strip_suffix(&format!(" ({code})")).unwrap_or(&message))
+}
+
+/// What the tables of flows look like: for each job that follows changes of columns, the shapes of its tables.
+pub type Shapes = BTreeMap<String, BTreeMap<TableName, String>>;
+
+/// The shapes of what is planned.
+pub fn shapes<'p>(plannings: impl Iterator<Item = &'p Planning>) -> Shapes {
+    let tables =
+        |p: &Planning| p.flow.tables.iter().map(|map| (map.source.name.clone(), map.shape())).collect();
+    plannings.map(|p| (p.flow.job.clone(), tables(p))).collect()
 }
 
 /// A table that was copied is copied again. `kept`: the rows at the target are still those of this table.

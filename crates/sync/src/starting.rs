@@ -11,7 +11,7 @@ use crate::observe::{Observer, Part};
 use crate::outdated;
 use crate::planning::{self, Planning};
 use crate::running::{Captured, Ended, Flowing, Running, Runs, Saver};
-use crate::schema::Changed;
+use crate::schema::{self, Changed};
 use crate::status::Keeper;
 use crate::{Judgement, Result, SyncError};
 use std::cmp::Ordering;
@@ -76,6 +76,7 @@ impl Engine {
         if let Some(error) = refused.filter(|_| plannings.is_empty() && left_out.is_empty()) {
             return Err(error);
         }
+        let follows = |p: &Planning| jobs.iter().any(|j| j.name == p.flow.job && schema::follows(j));
         let (captures, flows) = (BTreeMap::new(), Vec::new());
         let (tasks, runs) = (JoinSet::new(), Runs::new(state.clone()));
         let mut running = Running {
@@ -84,6 +85,8 @@ impl Engine {
             flows,
             tasks,
             observer: observer.clone(),
+            shapes: schema::shapes(plannings.iter().filter(|p| follows(p))),
+            replan: None,
             runs,
             lock: lock.clone(),
             saver: None,

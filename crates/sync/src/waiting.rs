@@ -4,9 +4,14 @@ use crate::context::pause;
 use crate::engine::{Engine, SyncOptions};
 use crate::job::Job;
 use crate::observe::{Observer, Part};
+use crate::schema::{self, Shapes};
 use crate::starting::Unready;
-use crate::{Result, SyncError};
+use crate::{Judgement, Result, SyncError};
+use std::time::Duration;
 use tokio_util::sync::CancellationToken;
+
+/// Between two looks whether tables came, went or changed.
+const WATCH: Duration = Duration::from_secs(5);
 
 impl Engine {
     /// Runs all jobs until asked to stop, or until none can go on; then the first error is returned. A job whose endpoint is away at the start joins
@@ -29,8 +34,27 @@ impl Engine {
                     }
                 }
             };
+            let shapes = std::mem::take(&mut running.shapes);
             if away.is_empty() {
-                return running.until_stopped().await;
+                let stop = running.stop.clone();
+                let mut working = std::pin::pin!(running.until_stopped());
+                let (ended, changed) = tokio::select! {
+                    biased;
+                    ended = &mut working => (ended, false),
+                    () = self.until_changed(&jobs, &shapes) => {
+                        stop.cancel();
+                        (working.await, true)
+                    }
+                };
+                match ended {
+                    Err(error) if error.judge() == Judgement::Replan && !cancel.is_cancelled() => {
+                        self.again(error, &mut attempt, cancel).await?;
+                    }
+                    Ok(()) if changed && !cancel.is_cancelled() => {}
+                    ended => return ended,
+                }
+                unready = Unready::Told;
+                continue;
             }
             let saver = running.saver.take();
             let (stop, observer) = (running.stop.clone(), running.observer.clone());
@@ -63,6 +87,35 @@ impl Engine {
             }
             // What failed meanwhile was told, and is told again by the new start.
             unready = Unready::Told;
+        }
+    }
+
+    /// Pauses before everything is planned anew, because tables of a source are not what they were.
+    pub(crate) async fn again(
+        &self,
+        error: SyncError,
+        attempt: &mut u32,
+        cancel: &CancellationToken,
+    ) -> Result<()> {
+        let SyncError::Endpoint { endpoint, .. } = &error else { return Err(error) };
+        let endpoint = endpoint.clone();
+        pause(Part::Capture(&endpoint), error, attempt, &*self.observer, cancel).await
+    }
+
+    /// Until the tables that the jobs ask for are others, or look otherwise, than they were planned. What the stream tells by itself comes sooner; a new table, or a new column in which
+    /// nothing is written yet, only shows here.
+    async fn until_changed(&self, jobs: &[&Job], planned: &Shapes) {
+        let cancel = CancellationToken::new();
+        loop {
+            tokio::time::sleep(WATCH).await;
+            for job in jobs.iter().filter(|j| planned.contains_key(&j.name)) {
+                match self.ready(job, &cancel).await {
+                    Ok(now) if schema::shapes(now.iter()).get(&job.name) != planned.get(&job.name) => return,
+                    Ok(_) => {}
+                    // Whoever works there tells it, if it lasts.
+                    Err(error) => tracing::debug!(job = job.name, %error, "looking for changed tables"),
+                }
+            }
         }
     }
 

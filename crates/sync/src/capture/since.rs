@@ -7,7 +7,7 @@
 use crate::context::now_micros;
 use crate::{Result, SyncError};
 use serde::{Deserialize, Serialize};
-use tidelock_endpoint::Prepared;
+use tidelock_endpoint::{EndpointError, ErrorKind, Prepared};
 use tidelock_journal::{Journal, StateStore};
 use tidelock_model::TableName;
 
@@ -125,11 +125,11 @@ pub fn remember(
 pub fn replaced(endpoint: &str, tables: &[TableName]) -> SyncError {
     let names: Vec<String> = tables.iter().map(ToString::to_string).collect();
     let message = format!(
-        "{} at {endpoint} {} replaced, or taken out of the capture, while the connection was away: changes are missing; copy anew with \
-         `tidelock sync --full --tables {}`",
+        "{} {} replaced, or taken out of the capture, while the connection was away: changes are missing",
         names.join(", "),
         if names.len() == 1 { "was" } else { "were" },
-        names.join(",")
     );
-    SyncError::stopped("TL-SYNC-NOT-CAPTURED", message)
+    let error = EndpointError::new(ErrorKind::SchemaChanged, "TL-SYNC-NOT-CAPTURED", message);
+    let hint = format!("copy anew with `tidelock sync --full --tables {}`", names.join(","));
+    SyncError::at(endpoint)(error.hint(hint))
 }
