@@ -7,7 +7,7 @@ use crate::{Durable, JournalError, JournalStatus, Origin, Reader, ReaderStatus, 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::sync_channel;
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tidelock_model::Batch;
@@ -53,6 +53,20 @@ impl Journal {
     /// Opens the journal at `path`, makes it when it is absent, and cuts an unfinished transaction at its end off. Refuses when it is
     /// open elsewhere, when another version wrote it, and when it is damaged (what stands in the segments is checked as they are read).
     pub fn open(path: &Path, options: JournalOptions) -> Result<Journal, JournalError> {
+        let (journal, writer) = Journal::with_writer(path, options)?;
+        let thread = std::thread::Builder::new()
+            .name("tidelock-journal".to_owned())
+            .spawn(move || writer.run())
+            .map_err(|e| JournalError::file("starting the writer of", path, e))?;
+        *journal.0.thread.lock().unwrap_or_else(PoisonError::into_inner) = Some(thread);
+        Ok(journal)
+    }
+
+    /// The journal and its writer, which does not run yet.
+    pub(crate) fn with_writer(
+        path: &Path,
+        options: JournalOptions,
+    ) -> Result<(Journal, Writer), JournalError> {
         if let Some(directory) = path.parent().filter(|p| !p.as_os_str().is_empty()) {
             let failed = |e| JournalError::file("making the directory", directory, e);
             std::fs::create_dir_all(directory).map_err(failed)?;
@@ -73,11 +87,7 @@ impl Journal {
             state: Mutex::new(State::opened(head)),
         });
         let writer = Writer::new(shared.clone(), connection, tell, lock);
-        let thread = std::thread::Builder::new()
-            .name("tidelock-journal".to_owned())
-            .spawn(move || writer.run())
-            .map_err(|e| JournalError::file("starting the writer of", path, e))?;
-        Ok(Journal(Arc::new(Handle { shared, durable, thread: Mutex::new(Some(thread)) })))
+        Ok((Journal(Arc::new(Handle { shared, durable, thread: Mutex::new(None) })), writer))
     }
 
     /// Removes the journal at `path` with all that it holds; one that is not there is no error. Refuses when it is open anywhere.
@@ -304,7 +314,7 @@ impl State {
             trim_done: 0,
             cutting: false,
             cuts: 0,
-            cut_ids: (u64::MAX, 0),
+            cut_behind: 0,
             full: false,
             over_age: false,
             closing: false,

@@ -22,6 +22,8 @@
 //!   stand behind its floor and drops only durable ones; the file holds all durable ones that are not trimmed. So memory and file together never miss one.
 //! * A source sends only committed transactions, but a large one arrives in pieces. Pieces whose end never came (the source
 //!   broke off, we crashed) are cut: by [`Journal::abandon`], and when a journal is opened.
+//! * A cut is the one thing that memory and file do not do at once: the file has lost pieces that the ring still continues until the writer
+//!   tells of it. So from when a cut is asked for until it is told nothing is accepted and **nothing is handed out**; what was read of the file before is thrown away.
 //! * Nothing that a registered reader still needs is ever removed: neither by size nor by age. Both limits are loud instead.
 //!
 //! [`StateStore`] is the small store beside the journals (plans, runs, conflicts, job status); [`StateLock`] keeps a second process out.

@@ -1,3 +1,12 @@
+//! Reading for one job. What it relies on, in the order in which the writer does it:
+//!
+//! 1. A segment is in the ring before it is in the file, and committed in the file before the ring drops it and moves its floor: what stands
+//!    up to a floor that was seen is found in the file by any query that begins later.
+//! 2. It goes from the file only when all readers have confirmed it, or by a cut. So a query that finds nothing up to the floor finds what was cut,
+//!    and the reader's place moves to the floor: nothing ever comes there, as ids are not used twice.
+//! 3. A cut is committed in the file first, and then, under one lock, the ring is cut, `cuts` is counted and `cutting` ends. In between the ring
+//!    goes on where the file has a hole; hence nothing is handed out while `cutting`, and what was read under another `cuts` is thrown away.
+
 use crate::row::{COLUMNS, Row};
 use crate::shared::Shared;
 use crate::{JournalError, Segment, file, pieces};
@@ -18,7 +27,7 @@ pub struct Reader {
     shared: Arc<Shared>,
     name: String,
     news: watch::Receiver<()>,
-    file: Arc<Mutex<Connection>>,
+    pub(crate) file: Arc<Mutex<Connection>>,
     /// Read from the file and not yet handed out.
     ahead: VecDeque<(u64, Segment)>,
     /// The id of the last segment that was handed out, or behind which reading begins.
@@ -34,6 +43,7 @@ pub struct Reader {
 
 /// What to do next.
 enum Next {
+    /// Hand it out, unless a cut left nothing of it that stands behind the reader's place.
     Ready(Segment),
     /// Read the ids up to this one from the file.
     File(u64),
@@ -68,6 +78,7 @@ impl Reader {
         loop {
             self.news.borrow_and_update();
             match self.look()? {
+                Next::Ready(segment) if segment.batch.is_empty() => {}
                 Next::Ready(segment) => return Ok(segment),
                 Next::File(upto) => self.fetch(upto).await?,
                 Next::Wait => self.news.changed().await.map_err(|_| JournalError::Closed)?,
@@ -84,11 +95,13 @@ impl Reader {
         if self.cuts != state.cuts {
             self.cuts = state.cuts;
             self.ahead.clear();
-            let (from, to) = state.cut_ids;
-            if self.open && (from..=to).contains(&self.cursor) {
+            if self.open && self.last == state.cut_behind {
                 self.open = false;
                 return Err(JournalError::Abandoned);
             }
+        }
+        if state.cutting {
+            return Ok(Next::Wait);
         }
         let found = match self.ahead.pop_front() {
             Some(found) => found,

@@ -45,11 +45,11 @@ pub(crate) struct State {
     pub(crate) oldest: Option<i64>,
     pub(crate) trim_asked: u64,
     pub(crate) trim_done: u64,
-    /// An abandoned transaction is being cut off.
+    /// An abandoned transaction is being cut off: from the asking until the telling the appender and the readers wait.
     pub(crate) cutting: bool,
-    /// Number of cuts, and the ids that the last one removed or shortened.
+    /// Number of cuts, and the sequence behind which the last one cut.
     pub(crate) cuts: u64,
-    pub(crate) cut_ids: (u64, u64),
+    pub(crate) cut_behind: u64,
     pub(crate) full: bool,
     pub(crate) over_age: bool,
     pub(crate) closing: bool,

@@ -87,7 +87,8 @@ impl Writer {
         loop {
             match self.wait() {
                 Work::Write(commands) => {
-                    self.write(commands)?;
+                    let group = self.write(commands)?;
+                    self.tell(group)?;
                     if self.groups >= TRIM_GROUPS || self.bytes >= TRIM_BYTES {
                         self.trim()?;
                         self.look_at_age();
@@ -125,7 +126,7 @@ impl Writer {
         }
     }
 
-    fn write(&mut self, commands: VecDeque<Command>) -> Result<(), JournalError> {
+    fn write(&mut self, commands: VecDeque<Command>) -> Result<Group, JournalError> {
         let failed = |path: &std::path::Path, e| JournalError::store("writing", path, e);
         let shared = self.shared.clone();
         let mut group = Group { durable: self.durable.borrow().clone(), ..Group::default() };
@@ -141,7 +142,7 @@ impl Writer {
         transaction.commit().map_err(|e| failed(&shared.path, e))?;
         self.groups += 1;
         self.bytes += group.appended;
-        self.tell(group)
+        Ok(group)
     }
 
     /// The group is durable: everybody may know.
@@ -153,9 +154,6 @@ impl Writer {
         state.oldest = state.oldest.or(group.oldest);
         state.durable_id = state.durable_id.max(group.last_id);
         if group.cut {
-            let ids = group.removed.as_ref().map_or((u64::MAX, 0), |c| {
-                (c.shortened.as_ref().map_or(c.from, |(id, _)| *id), state.next_id - 1)
-            });
             if let Some(Cut { from, shortened }) = group.removed {
                 state.ring.cut(from);
                 if let Some((id, segment)) = shortened {
@@ -163,7 +161,7 @@ impl Writer {
                     state.ring.replace(Entry { id, segment, resume });
                 }
             }
-            state.cut_ids = ids;
+            state.cut_behind = state.sequence;
             state.cuts += 1;
             state.cutting = false;
             state.open = false;
@@ -410,3 +408,6 @@ impl Drop for End {
         self.0.wake();
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -144,3 +144,39 @@ async fn a_crash_inside_a_transaction_leaves_what_was_committed() {
         checker.read_to(&mut reader, 2).await;
     }
 }
+
+#[tokio::test]
+async fn a_reader_that_slept_through_two_attempts_is_told_though_nothing_follows() {
+    for options in [JournalOptions::default(), SMALL] {
+        let place = Place::new();
+        let journal = place.open_with(options);
+        let (mut reader, mut checker) = (journal.reader("sleepy", 0).unwrap(), Checker::default());
+        let mut maker = broken(&journal).await;
+        for _ in 0..2 {
+            checker.take(&next(&mut reader).await.unwrap());
+        }
+        journal.abandon().await.unwrap();
+        journal.append(maker.begin().rows(2).take()).await.unwrap();
+        maker.break_off();
+        journal.abandon().await.unwrap();
+        assert!(matches!(next(&mut reader).await, Err(JournalError::Abandoned)));
+        checker.abandoned();
+        nothing_from(&mut reader).await;
+        journal.append(maker.transaction(1).take()).await.unwrap();
+        checker.read_to(&mut reader, 2).await;
+    }
+}
+
+#[tokio::test]
+async fn who_has_all_commits_of_a_batch_that_was_shortened_is_handed_nothing_of_it() {
+    for options in [JournalOptions::default(), SMALL] {
+        let place = Place::new();
+        let journal = place.open_with(options);
+        let mut maker = broken(&journal).await;
+        let mut reader = journal.reader("job", 1).unwrap();
+        journal.abandon().await.unwrap();
+        nothing_from(&mut reader).await;
+        journal.append(maker.transaction(1).take()).await.unwrap();
+        Checker::after(1).read_to(&mut reader, 2).await;
+    }
+}
