@@ -89,10 +89,8 @@ impl CopiedColumn {
 pub struct Anew {
     /// The source's table.
     pub table: TableName,
-    /// The rows at the target stay, and those go that the source has lost meanwhile; else all of them go before the copy.
+    /// The rows at the target are those of this table, but for what the stream tells; else not one need be the source's any more.
     pub kept: bool,
-    /// They are gone.
-    pub emptied: bool,
     /// The target's table, and its columns as they were copied before.
     pub before: (TableName, Vec<CopiedColumn>),
 }

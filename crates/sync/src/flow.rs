@@ -62,6 +62,9 @@ impl FlowRun {
                     if *self.delivered.borrow() > before {
                         attempt = 0;
                     }
+                    if self.changed.restarts() {
+                        return Err(error);
+                    }
                     let error = self.changed.take(error, &self.job)?;
                     let context = &self.context;
                     let (job, flow) = (&context.flow.job, &context.name());
@@ -114,7 +117,6 @@ impl FlowRun {
             self.write(&mut *target, &state, &stale).await?;
         }
         outdated::clear(&self.state, &context.flow.job, &context.flow.target)?;
-        schema::empty(context, &mut *target, &mut state).await?;
         self.copy(&mut *target, &mut state, &chunks, &since).await?;
         let copied = Arrived { sequence: state.sequence, settled: false };
         self.delivered.send_if_modified(|d| d.is_none() && d.replace(copied).is_none());
@@ -328,6 +330,9 @@ impl FlowRun {
         context.phase("snapshot");
         let kept = Some((&*self.state, since));
         let marks = snapshot::run(context, target, &tables, done, &state.anew, kept, None).await?;
+        for map in tables.iter().filter(|m| state.anew.iter().any(|a| a.table == m.source.name && !a.kept)) {
+            schema::sweep(context, target, map, state).await?;
+        }
         state.unfinished = true;
         for map in &tables {
             state.marks.retain(|m| m.table != map.source.name);

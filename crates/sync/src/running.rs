@@ -188,25 +188,22 @@ impl Running {
         let result = match ended {
             Ok(Ended::Capture(source, result)) => {
                 if let (Err(error), Some(capture)) = (&result, self.captures.get(&source)) {
-                    self.failed(Part::Capture(&source), error);
+                    if error.judge() != Judgement::Replan {
+                        self.failed(Part::Capture(&source), error);
+                    }
                     capture.stop.cancel();
                 }
-                match result {
-                    Err(error) if error.judge() == Judgement::Replan => {
-                        self.stop.cancel();
-                        self.replan = Some(error);
-                        Ok(())
-                    }
-                    result => result,
-                }
+                self.planned_anew(result)
             }
             Ok(Ended::Flow { job, source, name, result }) => {
-                if let Err(error) = &result {
+                if let Err(error) = &result
+                    && error.judge() != Judgement::Replan
+                {
                     self.failed(Part::Flow { job: &job, flow: &name }, error);
                 }
                 self.flows.retain(|f| (&f.job, &f.source) != (&job, &source));
                 let told = self.runs.ended(&job, result.as_ref().err());
-                result.and(told)
+                self.planned_anew(result).and(told)
             }
             Err(error) => {
                 self.stop.cancel();
@@ -217,6 +214,18 @@ impl Running {
             self.stop.cancel();
         }
         result
+    }
+
+    /// Everything is stopped for what asks for another plan: that is no failure by itself.
+    fn planned_anew(&mut self, result: Result<()>) -> Result<()> {
+        match result {
+            Err(error) if error.judge() == Judgement::Replan => {
+                self.stop.cancel();
+                self.replan = Some(error);
+                Ok(())
+            }
+            result => result,
+        }
     }
 
     fn failed(&self, part: Part<'_>, error: &SyncError) {

@@ -16,13 +16,13 @@ use crate::job::{Job, Route, SchemaPolicy};
 use crate::mapping::TableMap;
 use crate::observe::Event;
 use crate::planning::{self, Planning, Purpose};
-use crate::{Judgement, Result, SyncError};
+use crate::{Judgement, Result, SyncError, verify};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
-use tidelock_endpoint::{Delta, Target};
+use tidelock_endpoint::{Delta, EndpointError, ErrorKind, Target};
 use tidelock_journal::StateStore;
-use tidelock_model::TableName;
+use tidelock_model::{Image, TableName};
 
 /// What stands before a flow's name where its history is kept.
 pub const HISTORY: &str = "schema ";
@@ -54,6 +54,7 @@ pub fn follows(job: &Job) -> bool {
 pub struct Changed {
     /// The plan does not hold any more.
     stale: bool,
+    restart: bool,
     tables: Vec<Reshaped>,
     /// What was met before: a copy under a later view should have passed over it.
     met: HashSet<(TableName, u64, bool)>,
@@ -78,6 +79,11 @@ impl Changed {
         Ok(error)
     }
 
+    /// Whether the tables of the job are others now, so that the capture must know of them: everything is to be started anew.
+    pub fn restarts(&self) -> bool {
+        self.restart
+    }
+
     /// Plans the flow anew, if its plan does not hold any more.
     pub async fn look_again(&mut self, job: &Job, context: &mut FlowContext) -> Result<()> {
         if !self.stale {
@@ -89,6 +95,16 @@ impl Changed {
             planned = planning::direction(job, Purpose::Follow, &[], source, target, observer, cancel) => planned?,
         };
         planning::refuse_errors(job, std::slice::from_ref(&planning))?;
+        let known = context.flow.source_tables();
+        if planning.flow.source_tables().iter().any(|table| !known.contains(table)) {
+            self.restart = true;
+            let error = EndpointError::new(
+                ErrorKind::SchemaChanged,
+                "TL-SYNC-TABLES-CHANGED",
+                "there are other tables than when the job was started",
+            );
+            return Err(SyncError::at(source.name())(error));
+        }
         *context = planning.context;
         self.stale = false;
         Ok(())
@@ -127,32 +143,36 @@ pub fn again(state: &mut JobState, table: &TableName, kept: bool) {
     state.marks.retain(|m| m.table != *table);
     let copied = state.copied.iter().position(|c| c.table == *table).map(|place| state.copied.remove(place));
     match state.anew.iter_mut().find(|a| a.table == *table) {
-        Some(known) if !kept => (known.kept, known.emptied) = (false, false),
+        Some(known) if !kept => known.kept = false,
         Some(_) => {}
         None => {
             let before = copied.and_then(|c| Some((c.to?, c.columns)));
-            let anew = |before| Anew { table: table.clone(), kept, emptied: false, before };
+            let anew = |before| Anew { table: table.clone(), kept, before };
             state.anew.extend(before.map(anew));
         }
     }
 }
 
-/// Takes all rows out of the target's tables whose rows all went at the source, and writes that down with it.
-pub async fn empty(context: &FlowContext, target: &mut dyn Target, state: &mut JobState) -> Result<()> {
-    let flow = &context.flow;
-    let to_empty =
-        |map: &&Arc<TableMap>| state.anew.iter().any(|a| a.table == map.source.name && !a.kept && !a.emptied);
-    let maps: Vec<_> = flow.tables.iter().filter(to_empty).collect();
-    if maps.is_empty() {
-        return Ok(());
+/// Deletes at the target what the source does not have, of a table that was copied over rows of which not one need be the source's any more. What the source gets or loses
+/// meanwhile comes with the stream.
+pub async fn sweep(
+    context: &FlowContext,
+    target: &mut dyn Target,
+    map: &Arc<TableMap>,
+    state: &JobState,
+) -> Result<()> {
+    let (flow, at) = (&context.flow, SyncError::at(&context.flow.target));
+    let parts = verify::parts(context, map).await?;
+    for part in 0..parts {
+        for keys in verify::extras(context, map, (part, parts)).await?.chunks(flow.batch_size) {
+            let mut delta = Delta::new(&map.target);
+            delta.deletes = keys.iter().map(|key| Image::from_bytes(key)).collect();
+            target.begin(&flow.marks.source).await.map_err(&at)?;
+            target.apply(&[delta]).await.map_err(&at)?;
+            target.commit(&encode(&flow.job, STREAM_LANE, state), &[]).await.map_err(&at)?;
+        }
     }
-    let at = SyncError::at(&flow.target);
-    let deltas: Vec<Delta<'_>> =
-        maps.iter().map(|map| Delta { truncate: true, ..Delta::new(&map.target) }).collect();
-    target.begin(&flow.marks.source).await.map_err(&at)?;
-    target.apply(&deltas).await.map_err(&at)?;
-    state.anew.iter_mut().filter(|a| !a.kept).for_each(|a| a.emptied = true);
-    target.commit(&encode(&flow.job, STREAM_LANE, state), &[]).await.map_err(&at)
+    Ok(())
 }
 
 /// Tells and writes down what was found and done: `found` of tables of the source, `altered` statements at the target.

@@ -72,10 +72,16 @@ struct Tally {
     different: u64,
     missing: u64,
     extra: u64,
+    /// Where only these are asked for: the keys of all rows that only the target has.
+    extras: Option<Vec<Box<[u8]>>>,
 }
 
 impl Tally {
     fn differs(&mut self, kind: Kind, key: Box<[u8]>) {
+        if let Some(extras) = &mut self.extras {
+            extras.extend(Some(key).filter(|_| kind == Kind::Extra));
+            return;
+        }
         if self.suspects.len() < RECHECK_ROWS {
             self.suspects.push(key);
             return;
@@ -96,7 +102,7 @@ pub async fn table(context: &FlowContext, map: &Arc<TableMap>, rechecks: u32) ->
     for part in 0..parts {
         compare_part(context, map, (part, parts), &mut tally).await?;
     }
-    let Tally { mut matched, mut suspects, different, missing, extra } = tally;
+    let Tally { mut matched, mut suspects, different, missing, extra, extras: _ } = tally;
     let total = suspects.len();
     for _ in 0..rechecks {
         if suspects.is_empty() || total >= RECHECK_ROWS {
@@ -127,6 +133,13 @@ pub async fn table(context: &FlowContext, map: &Arc<TableMap>, rechecks: u32) ->
     let (job, table) = (context.flow.job.clone(), report.table.clone());
     context.observer.event(&Event::Verified { job, table, matched, different, missing, extra });
     Ok(report)
+}
+
+/// Of one part of the keys (see [`parts`]) the rows that only the target has, as images of which only the key's slots are filled.
+pub async fn extras(context: &FlowContext, map: &Arc<TableMap>, part: (u64, u64)) -> Result<Vec<Box<[u8]>>> {
+    let mut tally = Tally { extras: Some(Vec::new()), ..Tally::default() };
+    compare_part(context, map, part, &mut tally).await?;
+    Ok(tally.extras.unwrap_or_default())
 }
 
 /// One pass over both sides for the keys of one part; counts them into `tally`.
@@ -197,7 +210,7 @@ async fn compare_part(
 }
 
 /// How many parts the keys are cut into: decided once, so that every key is in one of them.
-async fn parts(context: &FlowContext, map: &TableMap) -> Result<u64> {
+pub async fn parts(context: &FlowContext, map: &TableMap) -> Result<u64> {
     let table = std::slice::from_ref(&map.source);
     let counts = count_at(&context.source, context.capture, table, &context.flow.source).await?;
     let rows = counts.iter().sum::<u64>();

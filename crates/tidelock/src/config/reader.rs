@@ -98,6 +98,9 @@ impl<'a> Reader<'a> {
         if let Some(shape) = of("integer").next().filter(|_| may_be_number) {
             return self.integer(node, scalar, shape, path);
         }
+        if let (Some(_), Ok(word)) = (of("boolean").next(), scalar.text.parse::<bool>()) {
+            return Some(Value::Bool(word));
+        }
         if words.is_empty() {
             self.wrong(node, path, shapes);
         } else if shapes.later.contains(&scalar.text.as_str()) {

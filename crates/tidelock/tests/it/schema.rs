@@ -61,7 +61,10 @@ fn changes(kind: Kind) -> Vec<(&'static [&'static str], &'static str)> {
             (&["ALTER TABLE items MODIFY qty bigint"][..], "id, name, qty"),
             (&["ALTER TABLE items MODIFY qty varchar(20)"], "id, name, qty"),
             (&["ALTER TABLE items CHANGE qty quantity bigint"], "id, name, quantity"),
-            (&["ALTER TABLE items ADD COLUMN more integer NOT NULL AFTER id"], "id, more, name, qty"),
+            (
+                &["ALTER TABLE items ADD COLUMN more integer NOT NULL DEFAULT 4 AFTER id"],
+                "id, more, name, qty",
+            ),
             (
                 &["ALTER TABLE items ADD COLUMN more integer DEFAULT 7 FIRST, ALGORITHM=INSTANT"],
                 "id, more, name, qty",
@@ -238,4 +241,220 @@ async fn twenty_changes_under_a_running_writer_end_with_both_sides_equal_from_po
 #[tokio::test(flavor = "multi_thread")]
 async fn twenty_changes_under_a_running_writer_end_with_both_sides_equal_from_mysql_to_postgres() {
     twenty_changes(Kind::Mysql97, Kind::Postgres18).await;
+}
+
+/// A job over whatever tables are there.
+const ALL: &str = "{ source: here, target: there, tables: all }";
+
+async fn holds(service: &mut Service, db: &Database, sql: &str, value: &str) {
+    let there = async |_: &Service| db.value(sql).await.is_ok_and(|v| v.as_deref() == Some(value));
+    service.wait(&format!("{value} by {sql}"), LONG, there).await;
+}
+
+async fn tables_come_and_go(from: Kind, to: Kind) {
+    let Some((place, here, there)) = copied("come_and_go", from, to, ALL).await else { return };
+    let mut service = Service::start(&place);
+    service.wait("it follows", LONG, async |s| s.told(phase("following"))).await;
+    run_all(
+        &here,
+        &[
+            "CREATE TABLE later (id integer PRIMARY KEY, note varchar(20))",
+            "INSERT INTO later VALUES (1, 'with its first row')",
+        ],
+    )
+    .await;
+    holds(&mut service, &there, "SELECT note FROM later", "with its first row").await;
+    here.execute("UPDATE later SET note = 'followed'").await.unwrap();
+    holds(&mut service, &there, "SELECT note FROM later", "followed").await;
+
+    run_all(
+        &here,
+        &[
+            "INSERT INTO items VALUES (9, 'of the old table', 9)",
+            "DROP TABLE items",
+            "CREATE TABLE items (id integer PRIMARY KEY, name varchar(20), qty integer)",
+            "INSERT INTO items VALUES (7, 'of the new table', 7)",
+        ],
+    )
+    .await;
+    holds(&mut service, &there, "SELECT count(*) FROM items WHERE id <> 7", "0").await;
+    holds(&mut service, &there, "SELECT name FROM items WHERE id = 7", "of the new table").await;
+    here.execute("UPDATE items SET qty = 8").await.unwrap();
+    holds(&mut service, &there, "SELECT qty FROM items", "8").await;
+
+    here.execute("ALTER TABLE later RENAME TO renamed").await.unwrap();
+    holds(&mut service, &there, "SELECT note FROM renamed", "followed").await;
+    here.execute("UPDATE renamed SET note = 'under its new name'").await.unwrap();
+    holds(&mut service, &there, "SELECT note FROM renamed", "under its new name").await;
+    assert_eq!(there.value("SELECT note FROM later").await.unwrap().as_deref(), Some("followed"));
+    service.stop();
+    place.run(&["verify", "job"]).done();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tables_that_come_are_replaced_or_get_another_name_are_followed_from_postgres_to_mysql() {
+    tables_come_and_go(Kind::Postgres18, Kind::Mysql97).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tables_that_come_are_replaced_or_get_another_name_are_followed_from_mysql_to_postgres() {
+    tables_come_and_go(Kind::Mysql97, Kind::Postgres15).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ghost_table_that_is_swapped_in_is_followed_with_its_new_columns() {
+    for (from, done) in [(Kind::Mysql97, "_items_del"), (Kind::Mariadb1011, "_items_old")] {
+        let Some((place, here, there)) = copied("ghost", from, Kind::Postgres18, JOB).await else { return };
+        let ghost = if done.ends_with("del") { "_items_gho" } else { "_items_new" };
+        run_all(
+            &here,
+            &[
+                &format!("CREATE TABLE {ghost} (id bigint PRIMARY KEY, name varchar(50), qty integer, more integer)"),
+                &format!("INSERT INTO {ghost} SELECT id, name, qty, id * 100 FROM items"),
+                "DELETE FROM items WHERE id = 2",
+                &format!("DELETE FROM {ghost} WHERE id = 2"),
+                &format!("RENAME TABLE items TO {done}, {ghost} TO items"),
+                "UPDATE items SET name = 'behind the swap' WHERE id = 3",
+            ],
+        )
+        .await;
+        place.run(&["sync"]).done();
+        equal(&here, &there, "id, name, qty, more", &format!("{from}")).await;
+        place.run(&["verify", "job"]).done();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_label_that_an_enumeration_gets_is_followed() {
+    for to in [Kind::Mysql97, Kind::Postgres18] {
+        let Some((here, there)) = pair("label", Kind::Postgres15, to).await else { return };
+        run_all(
+            &here,
+            &[
+                "CREATE TYPE mood AS ENUM ('sad', 'happy')",
+                "CREATE TABLE items (id integer PRIMARY KEY, m mood)",
+                "INSERT INTO items VALUES (1, 'sad')",
+            ],
+        )
+        .await;
+        let place = Place::with_config(&config(&here, &there, JOB));
+        let mut service = Service::start(&place);
+        service.wait("it follows", LONG, async |s| s.told(phase("following"))).await;
+        here.execute("ALTER TYPE mood ADD VALUE 'ok' BEFORE 'happy'").await.unwrap();
+        here.execute("INSERT INTO items VALUES (2, 'ok')").await.unwrap();
+        holds(&mut service, &there, "SELECT m FROM items WHERE id = 2", "ok").await;
+        service.stop();
+        equal(&here, &there, "id, m", &format!("{to}")).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_truncated_table_that_changed_before_and_after_is_empty_at_the_target() {
+    for (from, to) in [(Kind::Postgres18, Kind::Mysql97), (Kind::Mysql97, Kind::Postgres18)] {
+        let Some((place, here, there)) = copied("truncated", from, to, JOB).await else { return };
+        run_all(
+            &here,
+            &[
+                "ALTER TABLE items ADD COLUMN more integer",
+                "UPDATE items SET more = 1",
+                "TRUNCATE TABLE items",
+                "INSERT INTO items VALUES (5, 'five', 5, 5)",
+                "ALTER TABLE items ADD COLUMN evenmore integer",
+                "INSERT INTO items VALUES (6, 'six', 6, 6, 6)",
+            ],
+        )
+        .await;
+        place.run(&["sync"]).done();
+        equal(&here, &there, "id, name, qty, more, evenmore", &format!("{from}")).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_that_pauses_stops_with_the_words_until_the_target_fits() {
+    let job = "{ source: here, target: there, tables: [items], schema_changes: pause }";
+    for from in [Kind::Postgres18, Kind::Mysql97] {
+        let Some((place, here, there)) = copied("pauses", from, Kind::Mariadb1011, job).await else { return };
+        let mut service = Service::start(&place);
+        service.wait("it follows", LONG, async |s| s.told(phase("following"))).await;
+        here.execute("ALTER TABLE items ADD COLUMN more integer").await.unwrap();
+        here.execute("UPDATE items SET more = 5 WHERE id = 1").await.unwrap();
+        let (code, complaint) = service.ended(LONG);
+        assert!(code == 1 && complaint.contains("TL-SYNC-SCHEMA-CHANGED"), "{from}: {complaint}");
+        assert!(complaint.contains("changes come with column more"), "{from}: {complaint}");
+        place.run(&["sync"]).refused("TL-PLAN-COLUMN-MISSING");
+        there.execute("ALTER TABLE items ADD COLUMN more integer").await.unwrap();
+        place.run(&["sync"]).done();
+        equal(&here, &there, "id, name, qty, more", &format!("{from}")).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_that_ignores_changes_goes_on_with_what_both_sides_have() {
+    let job = "{ source: here, target: there, tables: [items], schema_changes: ignore }";
+    for (from, to) in [(Kind::Postgres18, Kind::Sqlite), (Kind::Mysql97, Kind::Postgres18)] {
+        let Some((place, here, there)) = copied("ignores", from, to, job).await else { return };
+        run_all(
+            &here,
+            &[
+                "ALTER TABLE items ADD COLUMN more integer",
+                "UPDATE items SET more = 5, name = 'changed' WHERE id = 1",
+                "ALTER TABLE items DROP COLUMN qty",
+                "INSERT INTO items (id, name) VALUES (4, 'four')",
+            ],
+        )
+        .await;
+        for _ in 0..2 {
+            place.run(&["sync"]).done();
+            equal(&here, &there, "id, name", &format!("{from}")).await;
+        }
+        let qty = rows(&there, "SELECT qty FROM items WHERE id <= 2 ORDER BY id").await;
+        assert_eq!(qty, [[Some("10".to_owned())], [Some("20".to_owned())]], "{from}");
+        assert!(there.query("SELECT more FROM items").await.is_err(), "{from}");
+        place.run(&["verify", "job"]).done();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_column_that_the_source_drops_stays_at_the_target_unless_the_job_names_it() {
+    let drops =
+        "{ source: here, target: there, tables: [items], schema_changes: { policy: apply, drop: true } }";
+    for (from, to) in [(Kind::Postgres18, Kind::Mysql97), (Kind::Mysql97, Kind::Postgres18)] {
+        for (job, kept) in [(JOB, true), (drops, false)] {
+            let Some((here, there)) = pair("drops", from, to).await else { return };
+            run_all(
+                &here,
+                &[
+                    "CREATE TABLE items (id integer PRIMARY KEY, name varchar(20) NOT NULL, qty integer)",
+                    "INSERT INTO items VALUES (1, 'one', 10)",
+                ],
+            )
+            .await;
+            let place = Place::with_config(&config(&here, &there, job));
+            place.run(&["sync"]).done();
+            here.execute("ALTER TABLE items DROP COLUMN name").await.unwrap();
+            here.execute("INSERT INTO items VALUES (2, 20)").await.unwrap();
+            let plan = place.run(&["plan"]).done().out;
+            let said = if kept { "NULL" } else { "DROP COLUMN" };
+            assert!(plan.contains(said), "{from}: {plan}");
+            place.run(&["sync"]).done();
+            equal(&here, &there, "id, qty", &format!("{from}")).await;
+            let name = there.value("SELECT name FROM items WHERE id = 1").await;
+            assert_eq!(name.ok().flatten().as_deref(), kept.then_some("one"), "{from}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_changes_is_refused_with_the_words() {
+    for (from, to) in [(Kind::Postgres18, Kind::Mysql97), (Kind::Mysql97, Kind::Postgres18)] {
+        let Some((place, here, _there)) = copied("rekeyed", from, to, JOB).await else { return };
+        let drop = match from.family() {
+            Family::Postgres => "ALTER TABLE items DROP CONSTRAINT items_pkey",
+            _ => "ALTER TABLE items DROP PRIMARY KEY",
+        };
+        run_all(&here, &[drop, "ALTER TABLE items ADD PRIMARY KEY (id, qty)"]).await;
+        here.execute("UPDATE items SET name = 'behind' WHERE id = 1").await.unwrap();
+        let ran = place.run(&["sync"]).refused("TL-PLAN-KEY-DIFFERS");
+        assert!(ran.err.contains("make (id, qty) the primary key"), "{}", ran.transcript());
+    }
 }
