@@ -20,3 +20,16 @@ pub fn as_user(url: &str, user: &str) -> String {
     let (_, host) = url.split_once('@').unwrap();
     format!("mysql://{user}:a-long-Secret-7@{host}")
 }
+
+/// What ends the stream.
+pub async fn stopped(stream: &mut dyn tidelock_endpoint::ChangeStream) -> tidelock_endpoint::EndpointError {
+    let stopped = async {
+        loop {
+            if let Err(error) = stream.next().await {
+                break error;
+            }
+        }
+    };
+    let limit = std::time::Duration::from_secs(30);
+    tokio::time::timeout(limit, stopped).await.expect("the stream stops within half a minute")
+}

@@ -1,7 +1,6 @@
 //! What lies between the log and the engine, and between the log and us.
 
 use crate::common::*;
-use crate::replaced::stopped;
 use std::os::unix::fs::FileExt;
 use std::time::Duration;
 use tidelock_endpoint::{CaptureKind, ErrorKind};

@@ -1,7 +1,6 @@
 //! Snapshots of users with few rights, connections of every kind, logs that are gone.
 
 use crate::common::*;
-use crate::replaced::stopped;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

@@ -1,7 +1,6 @@
 //! Statements in the log: which table each of them is about.
 
 use crate::common::*;
-use crate::replaced::stopped;
 use tidelock_endpoint::ErrorKind;
 
 #[tokio::test(flavor = "multi_thread")]

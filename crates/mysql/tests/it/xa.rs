@@ -1,7 +1,6 @@
 //! XA transactions whose rows and whose commit lie on two sides of a place. Each on a server of its own: what is prepared holds others back.
 
 use crate::common::*;
-use crate::replaced::stopped;
 use tidelock_endpoint::{CaptureKind, ErrorKind};
 use tidelock_model::Position;
 use tidelock_testkit::{Database, lab::Options, private_server};

@@ -200,3 +200,77 @@ fn tables_of_other_jobs_are_not_touched() {
     run(&mut a, &batch(&[other]), &unknown);
     assert!(!a.is_pending() && a.sequence == 1);
 }
+
+fn row(id: i64) -> impl FnOnce(&mut tidelock_model::ImageWriter<'_>) -> std::result::Result<(), CodecError> {
+    move |image| {
+        image.value(&Value::Int(id));
+        Ok(())
+    }
+}
+
+/// One transaction at `1`, of the table `t` as `write` has it.
+fn told(write: impl FnOnce(&mut BatchWriter, &Arc<Table>)) -> Batch {
+    let mut w = BatchWriter::new();
+    w.begin("1", None, 7);
+    write(&mut w, &table("t"));
+    w.commit(&Position::new("end 1"));
+    w.take()
+}
+
+fn first_error(a: &mut Assembler, batch: &Batch, covers: &Covers<'_>) -> Option<Reshaped> {
+    batch.records().find_map(|record| match a.offer(&record.unwrap(), covers) {
+        Err(SyncError::Reshaped(reshaped)) => Some(reshaped),
+        Err(error) => panic!("{error}"),
+        Ok(_) => None,
+    })
+}
+
+#[test]
+fn of_what_a_table_went_through_before_it_was_copied_again_only_the_rows_that_went_are_of_interest() {
+    let covers = |_: &Position, _: &str| Ok(Coverage::Held);
+    let batch = told(|w, t| {
+        w.insert(t, row(1)).unwrap();
+        w.update(t, row(2), row(2)).unwrap();
+        w.update(t, row(3), row(4)).unwrap();
+        w.rewrite(t);
+        w.delete(t, row(5)).unwrap();
+    });
+    for kept in [true, false] {
+        let mut a = assembler(100);
+        let marks = vec![Position::new("1")];
+        a.set_marks(vec![TableMark { table: TableName::new("t"), marks, kept }]);
+        run(&mut a, &batch, &covers);
+        assert!(a.fold.is_empty() && a.is_pending() == kept);
+        let key = |image: &[u8]| Image::from_bytes(image).slot(0).unwrap().value().unwrap().to_string();
+        let keys: Vec<_> = a.take_doubtful().iter().map(|(_, image)| key(image)).collect();
+        assert_eq!(keys, if kept { vec!["3", "5"] } else { vec![] });
+    }
+}
+
+#[test]
+fn what_cannot_be_told_of_a_table_asks_for_another_plan_unless_a_view_holds_it() {
+    let (held, not_held): (Box<Covers<'_>>, Box<Covers<'_>>) =
+        (Box::new(|_, _| Ok(Coverage::Held)), Box::new(|_, _| Ok(Coverage::Past)));
+    let other = |columns: &[(&str, Type)]| {
+        let columns = columns.iter().map(|(n, t)| Column::new(*n, t.clone(), "any")).collect();
+        Arc::new(Table { columns, ..(*table("t")).clone() })
+    };
+    let wider = other(&[("id", Type::int(64)), ("more", Type::int(64))]);
+    let retyped = other(&[("id", Type::text())]);
+    let other_key = told(|w, _| w.delete(&retyped, row(1)).unwrap());
+    for (batch, kept, anew) in [
+        (told(|w, t| w.rewrite(t)), true, None),
+        (told(|w, t| w.replace(t)), false, Some(false)),
+        (told(|w, _| w.insert(&wider, row(1)).unwrap()), true, None),
+        (other_key, true, Some(false)),
+    ] {
+        let found = first_error(&mut assembler(9), &batch, &*not_held);
+        assert_eq!(found.map(|r| (r.sequence, r.kept)), Some((0, kept)));
+        for (marked, expected) in [(true, anew), (false, None)] {
+            let mut a = assembler(9);
+            let marks = vec![Position::new("1")];
+            a.set_marks(vec![TableMark { table: TableName::new("t"), marks, kept: marked }]);
+            assert_eq!(first_error(&mut a, &batch, &*held).map(|r| r.kept), expected);
+        }
+    }
+}
