@@ -302,7 +302,7 @@ impl<'a> Delivery<'a> {
 
     async fn apply(&mut self, assembler: &mut Assembler) -> Result<()> {
         self.begin(assembler.origin()).await?;
-        apply(self.context, &mut *self.target, &assembler.fold, &mut self.decisions).await?;
+        apply(self.context, &mut *self.target, &mut assembler.fold, &mut self.decisions).await?;
         assembler.applied();
         Ok(())
     }
@@ -312,7 +312,7 @@ impl<'a> Delivery<'a> {
         let changes = assembler.changes();
         let before = self.written;
         self.begin(assembler.origin()).await?;
-        apply(self.context, &mut *self.target, &assembler.fold, &mut self.decisions).await?;
+        apply(self.context, &mut *self.target, &mut assembler.fold, &mut self.decisions).await?;
         self.write_checkpoint(assembler).await?;
         self.report(assembler, changes)?;
         let took = (self.written - before).as_secs_f64();

@@ -3,6 +3,8 @@
 //! A job makes one [`Flow`] for each direction. Planning finds **all** that is in the way, at both ends and between them, and says it in findings; a flow
 //! is only good when none of them is an error.
 
+mod rules;
+
 use crate::job::{ConflictPolicy, Conversion, Job, TableRule};
 use crate::mapping::TableMap;
 use crate::naming;
@@ -172,6 +174,7 @@ fn map_table(
     let (to, _) = &renamed[&table.name];
     let existing = target.inspection.tables.iter().find(|t| t.name == *to);
     let (mut columns, mut turned) = (Vec::with_capacity(places.len()), Vec::with_capacity(places.len()));
+    let mut ruling = rules::Ruling::new(rule, &read, existing.map(|t| &**t), (source, target));
     for place in &places {
         let from = &read.columns[*place];
         let name = naming::of_column(rule.target_column(&from.name), existing.map(|t| &**t), target);
@@ -192,6 +195,11 @@ fn map_table(
                 .remedy("leave it out with `columns: { exclude: […] }`"),
             );
         }
+        if let Some(masked) = ruling.masked(*place, &name, findings) {
+            columns.push(masked);
+            turned.push(None);
+            continue;
+        }
         let becomes = verdict(from, there, &subject, source, target, findings);
         let word = Word {
             allowed: rule.types.contains(&from.name)
@@ -208,6 +216,8 @@ fn map_table(
         columns.push(to);
         turned.push(becomes.map(|b| b.becomes));
     }
+    ruling.filter(findings);
+    columns.extend(ruling.computed(findings));
     let shape = |wanted: &[usize]| {
         wanted.iter().map(|c| places.iter().position(|p| p == c)).collect::<Option<Vec<usize>>>()
     };
@@ -221,11 +231,13 @@ fn map_table(
         indexes: read
             .indexes
             .iter()
+            .filter(|i| ruling.keeps_index(i))
             .filter_map(|i| Some(Index { columns: shape(&i.columns)?, ..i.clone() }))
             .collect(),
         foreign_keys: read
             .foreign_keys
             .iter()
+            .filter(|f| ruling.keeps_reference(f, renamed, findings))
             .filter_map(|f| foreign_key(f, &shape(&f.columns)?, renamed))
             .collect(),
         columns,
@@ -233,11 +245,13 @@ fn map_table(
     findings.extend(naming::same_columns(&mapped, &subject, target));
     if let Some(existing) = existing {
         compare_existing(&mapped, existing, target, findings);
+        ruling.collisions(&mapped, existing, findings);
     }
     if findings[before..].iter().any(|f| f.severity == Severity::Error) {
         return None;
     }
-    Some(TableMap::new(Arc::new(read), Arc::new(mapped), places).turning(turned))
+    let rules = ruling.rules;
+    Some(TableMap::new(Arc::new(read), Arc::new(mapped), places).turning(turned).ruled(Some(rules)))
 }
 
 fn foreign_key(
