@@ -158,3 +158,6 @@ impl Fold {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;
