@@ -64,7 +64,7 @@ impl Fold {
     /// The row under this key is no more at the source, or does not belong to the target any more.
     fn goes(&mut self, table: usize, map: &TableMap, slots: &[Slot<'_>], was: Option<bool>) -> Result<()> {
         let (key, hash) = self.hash_of(table, map, slots)?;
-        if was != Some(false) || self.tables[table].index.contains_key(&hash) {
+        if was != Some(false) {
             self.put(table, hash, key.clone(), Before::Was(key), After::Gone);
         }
         Ok(())

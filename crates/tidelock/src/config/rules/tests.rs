@@ -47,5 +47,35 @@ fn every_mistake_is_told_with_its_path() {
       - { name: orders, mask: { a: md5, b: { partial: { keep: 0 } }, c: { fixed: x, partial: { keep: 1 } }, d: {}, e: { sha256: { pepper: s3cr3t } } } }
   two: { between: [shop, crm], tables: [{ name: t, where: 'a', mask: { b: sha256 }, compute: { c: '1' } }], conflicts: { resolve: last_update_wins, version: v } }",
     );
-    insta::assert_snapshot!(Config::from_text(&text, &[]).unwrap_err(), @"");
+    insta::assert_snapshot!(Config::from_text(&text, &[]).unwrap_err(), @r#"
+    tidelock.yaml has 7 mistakes
+
+      tidelock.yaml:8:36  jobs.one.tables[1].mask.a
+        found `md5` (TL-CFG-VALUE)
+        allowed: sha256, null, { sha256: { salt: … } }, { partial: { keep: … } } or { fixed: … }
+
+      tidelock.yaml:8:63  jobs.one.tables[1].mask.b.partial.keep
+        found `0` (TL-CFG-VALUE)
+        allowed: a whole number from 1 to 1000
+
+      tidelock.yaml:8:129  jobs.one.tables[1].mask.e.sha256.salt
+        the key `salt` is missing (TL-CFG-MISSING)
+        allowed: salt: Goes before each value: a secret, best from a variable
+
+      tidelock.yaml:8:131  jobs.one.tables[1].mask.e.sha256.pepper
+        unknown key `pepper` (TL-CFG-UNKNOWN-KEY)
+        allowed: salt
+
+      tidelock.yaml:9:59  jobs.two.tables[0].where
+        `where` in a two-way job is not supported in this version (TL-CFG-LATER)
+        allowed: the same names and columns on both sides
+
+      tidelock.yaml:9:70  jobs.two.tables[0].mask
+        `mask` in a two-way job is not supported in this version (TL-CFG-LATER)
+        allowed: the same names and columns on both sides
+
+      tidelock.yaml:9:94  jobs.two.tables[0].compute
+        `compute` in a two-way job is not supported in this version (TL-CFG-LATER)
+        allowed: the same names and columns on both sides
+    "#);
 }
