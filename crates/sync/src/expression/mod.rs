@@ -64,8 +64,14 @@ pub fn misspelt(text: &str) -> Option<String> {
 
 fn parse(text: &str) -> Result<IdedExpr, String> {
     ENV.parser().parse(text).map_err(|faults| {
-        let told = |fault: &cel::ParseError| format!("{} at column {}", fault.msg.trim(), fault.pos.1);
-        faults.errors.first().map_or_else(|| "it cannot be read".to_owned(), told)
+        let Some(fault) = faults.errors.first() else { return "it cannot be read".to_owned() };
+        // What the parser would have liked is a list of its own words.
+        let what =
+            fault.msg.trim_start_matches("Syntax error: ").split(" expecting ").next().unwrap_or_default();
+        match what.contains("<EOF>") {
+            true => "it ends too early".to_owned(),
+            false => format!("{} at column {}", what.trim(), fault.pos.1),
+        }
     })
 }
 

@@ -95,7 +95,7 @@ fn what_cannot_be_decided_for_a_row_is_an_error_and_never_false() {
 #[test]
 fn what_cannot_work_for_any_row_is_told_beforehand() {
     for (text, word) in [
-        ("price >", "column"),
+        ("price >", "ends too early"),
         ("nmae == 'x'", "names nmae"),
         ("extra == 'x'", "jsonb"),
         ("price + 1 > 0", "double(column)"),

@@ -148,7 +148,7 @@ pub fn two_way_tables(tables: &TableSelection, at: &Path, judge: &mut Judge<'_>)
                     "TL-CFG-LATER",
                     &here.key(key),
                     message,
-                    "the same names and columns on both sides",
+                    "the same names, columns and rows on both sides",
                 );
             }
         }

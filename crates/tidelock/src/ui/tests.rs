@@ -88,6 +88,8 @@ fn a_plan_can_be_run_as_it_stands() {
     -- a: shop → crm
     -- t: 1 column
     -- u → v: 2 columns, of which name → title
+    --   where: id > 0
+    --   title: sha256
     -- at shop
     -- nothing to create
     -- at crm
