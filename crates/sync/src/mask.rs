@@ -118,6 +118,7 @@ fn fixed(text: &str, column: &Type, out: &mut Vec<u8>) -> Result<(), String> {
             return Err(format!("`{text}` is longer than {} characters", length.unwrap_or_default()));
         }
         Type::Any => Value::Text(text),
+        Type::Json if serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok() => Value::Json(text),
         Type::Enum { labels } if labels.iter().any(|l| l == text) => Value::Enum(text),
         Type::Bool => Value::Bool(text.parse().map_err(|_| no())?),
         Type::Int { bits: 64, unsigned: true } => Value::UInt(text.parse().map_err(|_| no())?),
@@ -262,6 +263,7 @@ mod tests {
         assert_eq!(masked(&fixed("***"), &Type::text(), Value::Null), "***");
         assert_eq!(masked(&fixed("0"), &Type::int(16), Value::Int(5)), "0");
         assert_eq!(masked(&fixed("1970-01-01"), &Type::Date, Value::Null), "1970-01-01");
+        assert_eq!(masked(&fixed("{}"), &Type::Json, Value::Null), "{}");
         assert_eq!(masked(&Mask::Null, &Type::Json, Value::Json("{}")), "NULL");
         let short = Type::Text { length: Some(2), fixed: false };
         let decimal = Type::Decimal { precision: Some(3), scale: 1 };

@@ -221,6 +221,53 @@ fn a_column_that_cannot_hold_what_a_mask_gives_is_refused() {
     assert!(ran.code == 1 && told.iter().all(|t| ran.out.contains(t)), "{}", ran.transcript());
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_column_that_is_there_holds_what_a_mask_gives_and_expressions_read_every_type() {
+    let Some((source, target)) = pair("mapped_types", Kind::Postgres18, Kind::Mysql97).await else { return };
+    let made = "CREATE TABLE people (id bigint PRIMARY KEY, email text NOT NULL, born date, seen timestamptz NOT NULL, code uuid NOT NULL, price numeric NOT NULL, ok boolean NOT NULL, \
+                doc jsonb, kind char(3))";
+    let rows_of = |id: i32| {
+        format!(
+            "INSERT INTO people VALUES ({id}, 'p{id}@x.org', '199{id}-02-03', '2024-01-0{id} 10:00:00.5+02', '00000000-0000-0000-0000-00000000000{id}', {id}.10000000000000000001, true, '[1]', 'a')"
+        )
+    };
+    run_all(&source, &[made, &rows_of(1), &rows_of(2)]).await;
+    run_all(&target, &["CREATE TABLE people (id bigint PRIMARY KEY, email char(64) NOT NULL, doc json, kind varchar(20), year bigint, tag varchar(60))"]).await;
+    let job = r#"{ source: here, target: there, tables: [{ name: people, columns: [id, email, doc, kind],
+        where: "ok && born < timestamp('2001-01-01T00:00:00Z') && code != '' && price in [1.1, 2.10000000000000000001]",
+        mask: { email: sha256, doc: { fixed: '{}' } },
+        compute: { year: "born.getFullYear()", tag: "kind + string(price)" } }] }"#;
+    let place = Place::with_config(&config(&source, &target, job));
+    place.run(&["sync"]).done();
+    let all = "SELECT id, email, doc, kind, year, tag FROM people ORDER BY id";
+    let row = |id: &str| {
+        let text = [
+            id,
+            &hash("", &format!("p{id}@x.org")),
+            "{}",
+            "a",
+            &format!("199{id}"),
+            &format!("a{id}.10000000000000000001"),
+        ];
+        text.map(|t| Some(t.to_owned())).to_vec()
+    };
+    assert_eq!(rows(&target, all).await, [row("2")]);
+    run_all(
+        &source,
+        &[
+            &rows_of(3),
+            "UPDATE people SET price = 1.10 WHERE id = 1",
+            "UPDATE people SET price = 2.1 WHERE id = 2",
+        ],
+    )
+    .await;
+    place.run(&["sync"]).done();
+    let mut one = row("1");
+    one[5] = Some("a1.10".to_owned());
+    assert_eq!(target.query(all).await.unwrap(), [one]);
+    place.run(&["verify", "job"]).done();
+}
+
 #[test]
 fn a_row_that_a_filter_cannot_decide_stops_the_job_and_is_named() {
     let place = users("where: 'age > 18'");
