@@ -5,6 +5,7 @@
 //!
 //! One base context serves all rows and all jobs; a row is an inner scope of it that looks values up in the row's own buffer, so that texts are not copied.
 
+mod literals;
 mod number;
 mod result;
 mod rewrite;
@@ -89,8 +90,10 @@ impl Expression {
                 Err(fault) => faults.push(fault),
             }
         }
-        if inputs.iter().any(|i| matches!(i.kind, Kind::Decimal | Kind::Any)) {
+        let made = tree.references().has_function(number::DECIMAL_OF);
+        if made || inputs.iter().any(|i| matches!(i.kind, Kind::Decimal | Kind::Any)) {
             faults.extend(rewrite::for_decimals(&mut tree).err());
+            faults.extend(literals::rounded(text));
         }
         if faults.is_empty() { Ok(Expression { text: text.to_owned(), tree, inputs }) } else { Err(faults) }
     }

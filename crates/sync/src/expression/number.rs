@@ -4,7 +4,7 @@
 //! Nothing is added or multiplied: who wants that writes `double(price)`, and has said what becomes of the digits.
 
 use cel::common::traits::Comparer;
-use cel::common::types::{CelBool, CelDouble, CelInt, CelString, CelUInt, DYN_TYPE, Type};
+use cel::common::types::{CelBool, CelDouble, CelInt, CelString, CelUInt, DYN_TYPE, STRING_TYPE, Type};
 use cel::common::value::{CowVal, StaticVal, Val};
 use cel::{DeclarationError, Env, ExecutionError};
 use std::any::Any;
@@ -13,6 +13,9 @@ use tidelock_model::Decimal;
 
 /// Equality that knows decimals on both sides: CEL asks only the left one.
 pub const EQUAL: &str = "@equal";
+
+/// Makes a decimal of a text.
+pub const DECIMAL_OF: &str = "decimal";
 
 static DECIMAL: Type = Type::new_unspecified_type("decimal");
 
@@ -110,6 +113,12 @@ pub fn declare(env: &mut Env) -> Result<(), DeclarationError> {
         let [a, b] = &arguments[..] else { return Err(ExecutionError::missing_argument_or_target()) };
         let equal = if b.downcast_ref::<Number>().is_some() { b.equals(&**a) } else { a.equals(&**b) };
         Ok(CowVal::owned(CelBool::from(equal)))
+    })?;
+    env.add_overload(DECIMAL_OF, "string_to_decimal", vec![STRING_TYPE], |arguments| {
+        let text = arguments.first().and_then(|a| a.downcast_ref::<CelString>());
+        let decimal = text.and_then(|text| Decimal::parse(text.inner()));
+        let none = || ExecutionError::function_error(DECIMAL_OF, "it is no number");
+        decimal.map(|d| CowVal::owned(Number::from(d))).ok_or_else(none)
     })?;
     env.add_overload("double", "decimal_to_double", vec![DECIMAL.to_owned()], |arguments| {
         let text = &number(&arguments)?.0;

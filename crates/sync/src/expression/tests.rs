@@ -57,6 +57,8 @@ fn decimals_are_compared_digit_by_digit_on_both_sides() {
         "int(price) == 1",
         "id != price",
         "price < big",
+        "decimal('1.5') == price && price < decimal('1.50000000000000000001')",
+        "small == decimal('5.0') && decimal('5') in [small, 1]",
     ] {
         assert_eq!(holds(yes, "1.50"), Ok(true), "{yes}");
     }
@@ -108,6 +110,8 @@ fn what_cannot_work_for_any_row_is_told_beforehand() {
         ("foo(id)", "foo"),
         ("name.matches('(')", "matches"),
         ("[price] == [1]", "lists"),
+        ("price == 2.10000000000000000001", "write `decimal('2.10000000000000000001')`"),
+        ("price == decimal('2,1')", "decimal"),
     ] {
         let faults = match Expression::new(text, &table()) {
             Ok(expression) => trial(&expression).faults,

@@ -3,7 +3,7 @@
 //! CEL's library has no type checker. Every part of the tree is evaluated by itself, so that what stands behind `&&` or in the other branch of a condition is
 //! tried too. What fails for these values only (a text that is no number, a division) is no fault.
 
-use super::number::EQUAL;
+use super::number::{DECIMAL_OF, EQUAL};
 use super::result::Kind;
 use super::{BASE, Expression, Input, Row, rewrite, told};
 use cel::common::ast::Expr;
@@ -161,6 +161,7 @@ impl Trier<'_> {
                     };
                 }
                 ("string", [_]) => return Some(Kind::Text),
+                (DECIMAL_OF, [_]) => return Some(Kind::Decimal),
                 ("int", [_]) => return Some(Kind::Int),
                 ("uint", [_]) => return Some(Kind::UInt),
                 ("double", [_]) => return Some(Kind::Double),
@@ -197,8 +198,8 @@ fn is_of_types(error: &ExecutionError) -> bool {
         | ExecutionError::UnsupportedTargetType { .. }
         | ExecutionError::MissingArgumentOrTarget
         | ExecutionError::InvalidArgumentCount { .. } => true,
-        // A pattern that cannot be read is one for no row.
-        ExecutionError::FunctionError { function, .. } => function == "matches",
+        // A pattern or number that cannot be read is one for no row.
+        ExecutionError::FunctionError { function, .. } => matches!(function.as_str(), "matches" | DECIMAL_OF),
         _ => false,
     }
 }

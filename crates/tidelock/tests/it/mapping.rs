@@ -234,7 +234,7 @@ async fn a_column_that_is_there_holds_what_a_mask_gives_and_expressions_read_eve
     run_all(&source, &[made, &rows_of(1), &rows_of(2)]).await;
     run_all(&target, &["CREATE TABLE people (id bigint PRIMARY KEY, email char(64) NOT NULL, doc json, kind varchar(20), year bigint, tag varchar(60))"]).await;
     let job = r#"{ source: here, target: there, tables: [{ name: people, columns: [id, email, doc, kind],
-        where: "ok && born < timestamp('2001-01-01T00:00:00Z') && code != '' && price in [1.1, 2.10000000000000000001]",
+        where: "ok && born < timestamp('2001-01-01T00:00:00Z') && code != '' && price in [1.1, decimal('2.10000000000000000001')]",
         mask: { email: sha256, doc: { fixed: '{}' } },
         compute: { year: "born.getFullYear()", tag: "kind + string(price)" } }] }"#;
     let place = Place::with_config(&config(&source, &target, job));
