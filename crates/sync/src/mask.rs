@@ -195,7 +195,7 @@ impl Masking {
         }
     }
 
-    /// Tells one mask from another; for [`crate::mapping::TableMap::shape`], which hashes it.
+    /// Tells one mask from another; for the shape of a mapping, which hashes it.
     pub fn shape(&self) -> String {
         match self {
             Masking::Sha256(salt) => format!("sha256 {}", salt.0),

@@ -1,7 +1,7 @@
 //! Expressions over a row, in CEL: what `where` and `compute` are made of.
 //!
 //! A column is a variable of its own name. What CEL has no value for (JSON, arrays, intervals, …) is refused when the job is planned. CEL has no decimals: they are
-//! values of our own (see [`number`]), compared digit by digit, because a double would take `0.1` and `0.10000000000000000001` for one.
+//! values of our own (see `number`), compared digit by digit, because a double would take `0.1` and `0.10000000000000000001` for one.
 //!
 //! One base context serves all rows and all jobs; a row is an inner scope of it that looks values up in the row's own buffer, so that texts are not copied.
 
