@@ -40,16 +40,20 @@ pub struct Decisions {
     pub during_copy: bool,
 }
 
-/// Applies a fold. What it decided about conflicts is added to `decisions`.
+/// Applies a fold. What it asks of the source is answered first; what it decided about conflicts is added to `decisions`.
 pub async fn apply(
     context: &FlowContext,
     target: &mut dyn Target,
-    fold: &Fold,
+    fold: &mut Fold,
     decisions: &mut Decisions,
 ) -> Result<()> {
     if fold.is_empty() {
         return Ok(());
     }
+    for (table, keys) in fold.questions()? {
+        fold.answer(table, read_source(context, &keys).await?)?;
+    }
+    let fold = &*fold;
     let at = SyncError::at(&context.flow.target);
     let back = if decisions.during_copy { brought_back(context, fold).await? } else { HashMap::new() };
     let deltas = match &context.flow.two_way {
@@ -165,7 +169,7 @@ fn choose(
     decisions: &mut Decisions,
 ) -> Result<Choice> {
     let after = match &entry.after {
-        After::Gone => None,
+        After::Gone | After::Ask => None,
         After::Whole(span) | After::Some(span) => Some(fold.image(span)),
     };
     if let (Some(after), Some(here)) = (after, here)

@@ -310,7 +310,7 @@ impl<'a> Delivery<'a> {
 
     async fn write(&mut self, assembler: &mut Assembler) -> Result<()> {
         older::remove(self.context, &mut *self.target, assembler.take_doubtful()).await?;
-        apply(self.context, &mut *self.target, &assembler.fold, &mut self.decisions).await
+        apply(self.context, &mut *self.target, &mut assembler.fold, &mut self.decisions).await
     }
 
     /// Only between transactions.

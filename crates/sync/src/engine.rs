@@ -64,6 +64,8 @@ pub struct PlannedTable {
     pub to: String,
     /// Each column at the source with its name at the target, in the target's order.
     pub columns: Vec<(String, String)>,
+    /// What else is done with its rows: `where: amount > 0`, `email: sha256`, `total = price * 2.0`.
+    pub rules: Vec<String>,
 }
 
 impl PlannedTable {
@@ -74,6 +76,7 @@ impl PlannedTable {
             table: map.source.name.to_string(),
             to: map.target.name.to_string(),
             columns: from.zip(to).collect(),
+            rules: map.rules().map(|rules| rules.told(&map.target)).unwrap_or_default(),
         }
     }
 }

@@ -110,6 +110,7 @@ impl FlowRun {
             found.push((table, "another table has its name now".to_owned()));
         }
         found.extend(self.changed.mark(&mut state));
+        schema::filtered(context, &mut state);
         schema::record(context, &self.state, found, altered)?;
         let name = reader_name(&context.flow.job, &context.flow.target);
         let reader = self.journal.reader(&name, after)?;

@@ -8,7 +8,9 @@
 //!
 //! What cannot be folded exactly (a key that changes while other columns are not sent, and whose row is not in the run) asks for a **barrier**: the caller
 //! applies what there is and adds the change again to an empty fold. A fold for a two-way job takes each key once: what is decided about a change must not
-//! depend on which others came with it.
+//! depend on which others came with it. Tables with a filter, masks or computed columns go their own way: see [`ruled`].
+
+mod ruled;
 
 use crate::mapping::TableMap;
 use crate::order::by_foreign_keys;
@@ -51,6 +53,8 @@ pub enum After {
     Whole(Span),
     /// These columns.
     Some(Span),
+    /// Whatever the source has under the key, if it belongs to the target: to be asked for before anything is applied. Only for tables with rules.
+    Ask,
 }
 
 /// One key of a fold. Spans are read with [`Fold::image`].
@@ -136,6 +140,11 @@ impl Fold {
             return Ok(Added::Barrier);
         }
         let table = self.table(map);
+        if let Some(rules) = map.rules().filter(|_| change.operation != Operation::Truncate) {
+            let added = self.add_ruled(table, map, rules, change)?;
+            self.changes += 1;
+            return Ok(added);
+        }
         let start = self.arena.len();
         let before = change.before.map(|image| self.copy(map, image)).transpose()?;
         let after = change.after.map(|image| self.copy(map, image)).transpose()?;
@@ -213,7 +222,7 @@ impl Fold {
         let (base, whole) = match held {
             Some(After::Whole(base)) => (base, true),
             Some(After::Some(base)) => (base, false),
-            Some(After::Gone) | None => return Ok(After::Some(after.clone())),
+            Some(After::Gone | After::Ask) | None => return Ok(After::Some(after.clone())),
         };
         let mut merged = Vec::with_capacity(base.len().max(after.len()));
         let mut writer = ImageWriter::new(&mut merged);
@@ -290,6 +299,7 @@ impl Fold {
             for (number, entry) in fold.entries.iter().enumerate() {
                 match (&entry.after, choose(*at, number)) {
                     (_, Choice::Drop) => {}
+                    (After::Ask, _) => unreachable!("what is asked for is answered before it is applied"),
                     (After::Gone, _) => gone.deletes.push(self.image(&entry.key)),
                     (After::Whole(row), Choice::Insert) => come.inserts.push(self.image(row)),
                     (After::Whole(row), Choice::Write) if entry.before == Before::Absent && !self.single => {

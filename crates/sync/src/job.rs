@@ -1,6 +1,6 @@
 //! What a job is: the config's words as plain data, without the file they came from.
 
-use serde::{Deserialize, Serialize};
+use crate::mask::Mask;
 use std::collections::{BTreeMap, BTreeSet};
 use tidelock_endpoint::CaptureKind;
 use tidelock_model::{Column, TableName};
@@ -36,8 +36,7 @@ pub struct SchemaChanges {
 }
 
 /// Whether the target's tables follow the source's.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum SchemaPolicy {
     /// They do: columns are added, get another type, or allow NULL where the source has no column for them any more.
     #[default]
@@ -123,7 +122,7 @@ impl TableSelection {
 }
 
 /// What a job says of one table (or of all that match a pattern).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TableRule {
     /// Its name, `schema.name`, or a pattern with `*` and `?`.
     pub name: String,
@@ -134,13 +133,17 @@ pub struct TableRule {
     /// Other column names at the target, by the source's name.
     pub rename: BTreeMap<String, String>,
     /// Columns, by the source's name, whose values may be converted with a loss.
-    #[serde(default)]
     pub types: BTreeSet<String>,
+    /// Which rows take part: an expression, see [`crate::expression`]; none: all.
+    pub filter: Option<String>,
+    /// What stands at the target in place of a column's values, by the source's name.
+    pub mask: BTreeMap<String, Mask>,
+    /// Columns that only the target has, by their names there: expressions over the source's row.
+    pub compute: BTreeMap<String, String>,
 }
 
 /// Which columns of a table take part.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum ColumnSelection {
     /// All.
     #[default]
@@ -171,6 +174,9 @@ impl TableRule {
             columns: ColumnSelection::All,
             rename: BTreeMap::new(),
             types: BTreeSet::new(),
+            filter: None,
+            mask: BTreeMap::new(),
+            compute: BTreeMap::new(),
         }
     }
 
@@ -190,7 +196,7 @@ impl TableRule {
             ColumnSelection::All => &[][..],
             ColumnSelection::Only(names) | ColumnSelection::Exclude(names) => names,
         };
-        named.iter().chain(self.rename.keys()).chain(&self.types).map(String::as_str)
+        named.iter().chain(self.rename.keys()).chain(&self.types).chain(self.mask.keys()).map(String::as_str)
     }
 }
 

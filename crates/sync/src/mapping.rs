@@ -2,8 +2,11 @@
 //!
 //! One mapping serves snapshot and stream alike, so that a row looks the same whichever way it came. A version of the table that has not all of the columns, or others of
 //! which the job may have to know, is told here, by name, rather than mapped by guess.
+//! What is done with rows beyond that (`where`, `mask`, `compute`) stands in [`crate::rules`]; a table without rules pays nothing for it.
 
+use crate::Result;
 use crate::job::ColumnSelection;
+use crate::rules::Rules;
 use std::sync::Arc;
 use tidelock_model::{
     CodecError, Column, Image, ImageWriter, Rows, RowsWriter, Slot, Table, Type, converted,
@@ -16,20 +19,21 @@ pub struct TableMap {
     pub source: Arc<Table>,
     /// The target's table.
     pub target: Arc<Table>,
-    /// For each target column the source column it comes from.
+    /// For each target column the source column it comes from; computed columns stand behind these and come from none.
     pub columns: Vec<usize>,
     /// For each target column the type that its values are converted to, by the user's word; mostly none.
     turned: Vec<Option<Type>>,
     /// The source columns that take part, those too that come later.
     taken: ColumnSelection,
-    /// Source and target columns stand in the same order, and nothing is converted.
+    /// Source and target columns stand in the same order, and nothing is converted, masked or computed.
     identity: bool,
+    rules: Option<Arc<Rules>>,
 }
 
 impl TableMap {
     /// `columns[i]` is the place in `source` of the i-th column of `target`.
     pub fn new(source: Arc<Table>, target: Arc<Table>, columns: Vec<usize>) -> TableMap {
-        assert_eq!(columns.len(), target.columns.len());
+        assert!(columns.len() <= target.columns.len());
         let identity =
             columns.len() == source.columns.len() && columns.iter().enumerate().all(|(i, c)| i == *c);
         TableMap {
@@ -39,7 +43,23 @@ impl TableMap {
             columns,
             taken: ColumnSelection::All,
             identity,
+            rules: None,
         }
+    }
+
+    /// With a filter, masks and computed columns.
+    pub fn ruled(mut self, rules: Option<Rules>) -> TableMap {
+        let rules = rules.filter(|r| !r.is_empty());
+        let computed = rules.as_ref().map_or(0, |r| r.computed.len());
+        assert_eq!(self.columns.len() + computed, self.target.columns.len());
+        self.identity &= rules.as_ref().is_none_or(Rules::keeps_values);
+        self.rules = rules.map(Arc::new);
+        self
+    }
+
+    /// What is done with rows beyond choosing columns, if anything is.
+    pub fn rules(&self) -> Option<&Arc<Rules>> {
+        self.rules.as_ref()
     }
 
     /// With values that are converted, for each target column; never those of the key.
@@ -67,6 +87,7 @@ impl TableMap {
                 text += &format!("\0{place}\0{becomes:?}");
             }
         }
+        text += &self.rules.as_ref().map_or_else(String::new, |r| r.shape());
         format!("{:016x}", xxhash_rust::xxh3::xxh3_64(text.as_bytes()))
     }
 
@@ -78,7 +99,7 @@ impl TableMap {
 
     /// The same mapping for another version of the source's table; else what is in the way. The columns that take part must be the same by name and type; order
     /// may differ.
-    pub fn for_version(&self, version: &Arc<Table>) -> Result<TableMap, String> {
+    pub fn for_version(&self, version: &Arc<Table>) -> std::result::Result<TableMap, String> {
         let mut differ = Vec::new();
         let mut columns = Vec::with_capacity(self.columns.len());
         for column in self.columns.iter().map(|place| &self.source.columns[*place]) {
@@ -101,12 +122,13 @@ impl TableMap {
         if !differ.is_empty() {
             return Err(differ.join(", "));
         }
+        let rules = self.rules.as_ref().map(|r| r.at(version)).transpose().map_err(|e| e.to_string())?;
         let map = TableMap::new(version.clone(), self.target.clone(), columns);
-        Ok(map.turning(self.turned.clone()).taking(self.taken.clone()))
+        Ok(map.turning(self.turned.clone()).taking(self.taken.clone()).ruled(rules))
     }
 
     /// The key of a row of another version, as [`TableMap::source`] has its columns: everything else is not sent. `None`: the key has other columns there.
-    pub fn key_of_version(&self, version: &Table, image: Image<'_>) -> Result<Option<Vec<u8>>, CodecError> {
+    pub fn key_of_version(&self, version: &Table, image: Image<'_>) -> Result<Option<Vec<u8>>> {
         let mut out = Vec::new();
         let mut writer = ImageWriter::new(&mut out);
         for (place, column) in self.source.columns.iter().enumerate() {
@@ -124,11 +146,14 @@ impl TableMap {
         Ok(Some(out))
     }
 
-    /// Writes the target's row for a source row, at the end of `out`.
-    pub fn map(&self, image: Image<'_>, out: &mut Vec<u8>) -> Result<(), CodecError> {
+    /// Writes the target's row for a source row, at the end of `out`; whether the row belongs to the target is another question.
+    pub fn map(&self, image: Image<'_>, out: &mut Vec<u8>) -> Result<()> {
         if self.identity {
             out.extend_from_slice(image.as_bytes());
             return Ok(());
+        }
+        if self.rules.is_some() {
+            return self.map_slots(&self.slots(image)?, out);
         }
         let mut slots: Vec<&[u8]> = Vec::with_capacity(self.source.columns.len());
         let mut walk = image.slots();
@@ -138,7 +163,7 @@ impl TableMap {
         let mut writer = ImageWriter::new(out);
         let mut scratch = String::new();
         for (column, turned) in self.columns.iter().zip(&self.turned) {
-            let slot = slots.get(*column).ok_or(CodecError::Short("a row image"))?;
+            let slot = *slots.get(*column).ok_or(CodecError::Short("a row image"))?;
             match turned {
                 None => writer.raw(slot),
                 Some(becomes) => match Image::from_bytes(slot).slot(0)? {
@@ -150,24 +175,78 @@ impl TableMap {
         Ok(())
     }
 
-    /// Maps whole rows; without copying where nothing changes but the table.
-    pub fn rows(&self, rows: Rows) -> Result<Rows, CodecError> {
-        if self.identity {
+    /// The columns of a source row.
+    pub fn slots<'a>(&self, image: Image<'a>) -> Result<Vec<Slot<'a>>> {
+        let mut slots = Vec::with_capacity(self.source.columns.len());
+        for slot in image.slots() {
+            slots.push(slot?);
+        }
+        Ok(slots)
+    }
+
+    /// As [`TableMap::map`], for a row that is taken apart already.
+    pub fn map_slots(&self, slots: &[Slot<'_>], out: &mut Vec<u8>) -> Result<()> {
+        let mut writer = ImageWriter::new(out);
+        let mut scratch = String::new();
+        let masks = self.rules.as_ref().map_or(&[][..], |r| &r.masks);
+        for (place, column) in self.columns.iter().enumerate() {
+            let slot = slots.get(*column).ok_or(CodecError::Short("a row image"))?;
+            let mask = masks.get(place).and_then(Option::as_ref);
+            match (slot, mask, &self.turned[place]) {
+                (Slot::NotSent, ..) => writer.not_sent(),
+                (Slot::Value(value), Some(mask), _) => mask.write(value, &mut writer, &mut scratch),
+                (Slot::Value(value), None, Some(becomes)) => {
+                    writer.value(&converted(*value, becomes, &mut scratch));
+                }
+                (Slot::Value(value), None, None) => writer.value(value),
+            }
+        }
+        match &self.rules {
+            Some(rules) => rules.compute(&self.source, slots, &mut writer),
+            None => Ok(()),
+        }
+    }
+
+    /// Writes the target's key for a source row, every other column as not sent, at the end of `out`.
+    pub fn key_slots(&self, slots: &[Slot<'_>], out: &mut Vec<u8>) {
+        let mut writer = ImageWriter::new(out);
+        for place in 0..self.target.columns.len() {
+            match self.columns.get(place).and_then(|c| slots.get(*c)) {
+                Some(slot) if self.target.key.contains(&place) => writer.slot(slot),
+                _ => writer.not_sent(),
+            }
+        }
+    }
+
+    /// Maps whole rows, those that belong to the target; without copying where nothing changes but the table.
+    pub fn rows(&self, rows: Rows) -> Result<Rows> {
+        let filter = self.rules.as_ref().filter(|r| r.filter.is_some());
+        if self.identity && filter.is_none() {
             return Ok(rows.of(self.target.clone()));
         }
         let mut writer = RowsWriter::new(self.target.clone());
         let mut scratch = Vec::new();
         for image in rows.images() {
+            let image = image?;
             scratch.clear();
-            self.map(image?, &mut scratch)?;
+            match filter {
+                None => self.map(image, &mut scratch)?,
+                Some(rules) => {
+                    let slots = self.slots(image)?;
+                    if rules.keeps(&self.source, &slots)? == Some(false) {
+                        continue;
+                    }
+                    self.map_slots(&slots, &mut scratch)?;
+                }
+            }
             writer.image(Image::from_bytes(&scratch));
         }
         Ok(writer.take())
     }
 
     /// The source's key image for a target image: key slots filled, everything else not sent.
-    pub fn source_key(&self, target_image: Image<'_>) -> Result<Vec<u8>, CodecError> {
-        let slots = target_image.slots().collect::<Result<Vec<_>, _>>()?;
+    pub fn source_key(&self, target_image: Image<'_>) -> Result<Vec<u8>> {
+        let slots = target_image.slots().collect::<std::result::Result<Vec<_>, _>>()?;
         let mut out = Vec::new();
         let mut writer = ImageWriter::new(&mut out);
         for source in 0..self.source.columns.len() {

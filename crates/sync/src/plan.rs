@@ -3,6 +3,8 @@
 //! A job makes one [`Flow`] for each direction. Planning finds **all** that is in the way, at both ends and between them, and says it in findings; a flow
 //! is only good when none of them is an error.
 
+mod rules;
+
 use crate::checkpoint::CopiedColumn;
 use crate::follows::Follows;
 use crate::job::{ColumnSelection, ConflictPolicy, Conversion, Job, TableRule};
@@ -207,6 +209,7 @@ fn map_table(
         }
     }
     let (mut columns, mut turned) = (Vec::with_capacity(places.len()), Vec::with_capacity(places.len()));
+    let mut ruling = rules::Ruling::new(rule, &read, existing.map(|t| &**t), (source, target));
     for place in &places {
         let from = &read.columns[*place];
         let name = naming::of_column(rule.target_column(&from.name), existing.map(|t| &**t), target);
@@ -229,6 +232,11 @@ fn map_table(
                 .remedy("leave it out with `columns: { exclude: […] }`"),
             );
         }
+        if let Some(masked) = ruling.masked(*place, &name, findings) {
+            columns.push(masked);
+            turned.push(None);
+            continue;
+        }
         let there = there.filter(|there| !follows.retypes(from, there, columns.len(), source, target));
         let becomes = verdict(from, there, &subject, source, target, findings);
         let word = Word {
@@ -247,6 +255,8 @@ fn map_table(
         columns.push(to);
         turned.push(becomes.map(|b| b.becomes));
     }
+    ruling.filter(findings);
+    columns.extend(ruling.computed(findings));
     let shape = |wanted: &[usize]| {
         wanted.iter().map(|c| places.iter().position(|p| p == c)).collect::<Option<Vec<usize>>>()
     };
@@ -260,11 +270,13 @@ fn map_table(
         indexes: read
             .indexes
             .iter()
+            .filter(|i| ruling.keeps_index(i))
             .filter_map(|i| Some(Index { columns: shape(&i.columns)?, ..i.clone() }))
             .collect(),
         foreign_keys: read
             .foreign_keys
             .iter()
+            .filter(|f| ruling.keeps_reference(f, renamed, findings))
             .filter_map(|f| foreign_key(f, &shape(&f.columns)?, renamed))
             .collect(),
         columns,
@@ -273,11 +285,14 @@ fn map_table(
     if let Some(existing) = existing {
         follows.lets_go(&read, existing);
         compare_existing(&mapped, existing, follows, target, findings);
+        ruling.collisions(&mapped, existing, findings);
     }
     if findings[before..].iter().any(|f| f.severity == Severity::Error) {
         return None;
     }
-    Some(TableMap::new(Arc::new(read), Arc::new(mapped), places).turning(turned).taking(taken))
+    let rules = ruling.rules;
+    let map = TableMap::new(Arc::new(read), Arc::new(mapped), places);
+    Some(map.turning(turned).taking(taken).ruled(Some(rules)))
 }
 
 fn foreign_key(

@@ -153,6 +153,14 @@ pub fn again(state: &mut JobState, table: &TableName, kept: bool) {
     }
 }
 
+/// Of a table with a filter, rows may have moved out of it before the view that it is copied again from, or the filter itself is another one: its rows are held against the source's.
+pub fn filtered(context: &FlowContext, state: &mut JobState) {
+    let ruled = |map: &&Arc<TableMap>| map.rules().is_some_and(|rules| rules.filter.is_some());
+    for map in context.flow.tables.iter().filter(ruled) {
+        state.anew.iter_mut().filter(|a| a.table == map.source.name).for_each(|a| a.kept = false);
+    }
+}
+
 /// Deletes at the target what the source does not have, of a table that was copied over rows of which not one need be the source's any more. What the source gets or loses
 /// meanwhile comes with the stream.
 pub async fn sweep(

@@ -297,7 +297,7 @@ async fn merge(
                     },
                 )?;
             }
-            apply(context, target, &fold, &mut decisions).await?;
+            apply(context, target, &mut fold, &mut decisions).await?;
             count += rows.len() as u64;
             left.rows(&work.map.source.name, rows.len() as u64);
         }
@@ -324,8 +324,7 @@ impl Pipe {
         let task = tokio::spawn(async move {
             reader.open(&map.source, &chunk).await?;
             while let Some(rows) = reader.next().await? {
-                let mapped = map.rows(rows).map_err(SyncError::from);
-                if send.send(mapped).await.is_err() {
+                if send.send(map.rows(rows)).await.is_err() {
                     break;
                 }
             }

@@ -253,7 +253,7 @@ async fn read_all(
                 reader.open(&table, chunk).await?;
                 while let Some(rows) = reader.next().await? {
                     let rows = match &map {
-                        Some(map) => map.rows(rows).map_err(SyncError::from),
+                        Some(map) => map.rows(rows),
                         None => Ok(rows),
                     };
                     if send.send(rows).await.is_err() {

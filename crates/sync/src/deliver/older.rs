@@ -30,17 +30,16 @@ pub async fn remove(
         let wanted = wanted.take();
         let mut scratch = Vec::new();
         let mut there = HashSet::new();
-        for image in read_source(context, &wanted).await?.images() {
-            there.insert(key_hash(&map.source, image?, &mut scratch)?);
+        for image in map.rows(read_source(context, &wanted).await?)?.images() {
+            there.insert(key_hash(&map.target, image?, &mut scratch)?);
         }
         let mut gone = RowsWriter::new(map.target.clone());
-        let mut seen = HashSet::new();
+        let mut key = Vec::new();
         for image in wanted.images() {
-            let image = image?;
-            let hash = key_hash(&map.source, image, &mut scratch)?;
-            if !there.contains(&hash) && seen.insert(hash) {
-                let mut key = Vec::new();
-                map.map(image, &mut key)?;
+            key.clear();
+            map.key_slots(&map.slots(image?)?, &mut key);
+            // Each once, too.
+            if there.insert(key_hash(&map.target, Image::from_bytes(&key), &mut scratch)?) {
                 gone.image(Image::from_bytes(&key));
             }
         }

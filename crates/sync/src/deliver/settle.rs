@@ -92,7 +92,7 @@ impl Delivery<'_> {
             }
         }
         self.begin(None).await?;
-        apply(self.context, &mut *self.target, &fold, &mut self.decisions).await?;
+        apply(self.context, &mut *self.target, &mut fold, &mut self.decisions).await?;
         self.write_checkpoint(assembler).await?;
         let conflicts = std::mem::take(&mut self.decisions.conflicts);
         crate::conflicts::record(self.context, self.log, &conflicts)

@@ -1,13 +1,14 @@
 //! Every code that planning gives, with what leads to it. Nothing here is asked of a server.
 
 use super::*;
-use crate::job::{ColumnSelection, Route, TableSelection};
+use crate::job::{ColumnSelection, Route, SchemaChanges, SchemaPolicy, TableSelection};
+use crate::mask::{Mask, Salt};
 use async_trait::async_trait;
 use std::cmp::Ordering;
 use tidelock_endpoint::{
     Ask, Capabilities, CaptureKind, Cleanup, Coverage, Names, Result, ServerIdentity, Source, Target,
 };
-use tidelock_model::{Position, Type};
+use tidelock_model::{Position, ReferentialAction, Type};
 
 const EXACT: Names =
     Names { tables: tidelock_endpoint::Case::Exact, columns: tidelock_endpoint::Case::Exact };
@@ -64,7 +65,7 @@ impl Endpoint for Paper {
     }
 }
 
-/// `items: id* name qty:wide sum= must!`: the key, a type, generated, NOT NULL.
+/// `items: id* name qty:wide sum= must! code^ other>things`: the key, a type, generated, NOT NULL, a unique index, a reference.
 fn table(text: &str) -> Arc<Table> {
     let (name, columns) = text.split_once(": ").unwrap();
     let mut table = Table {
@@ -76,7 +77,8 @@ fn table(text: &str) -> Arc<Table> {
         foreign_keys: Vec::new(),
     };
     for (place, word) in columns.split(' ').enumerate() {
-        let plain = word.trim_end_matches(['*', '=', '!']);
+        let (word, refers) = word.split_once('>').map_or((word, None), |(w, to)| (w, Some(to)));
+        let plain = word.trim_end_matches(['*', '=', '!', '^']);
         let (name, native) = plain.split_once(':').unwrap_or((plain, "integer"));
         let mut column = Column::new(name, Type::int(32), native);
         column.generated = word.ends_with('=');
@@ -84,6 +86,17 @@ fn table(text: &str) -> Arc<Table> {
         if word.ends_with('*') {
             table.key.push(place);
         }
+        if word.ends_with('^') {
+            table.indexes.push(Index { name: format!("by_{name}"), columns: vec![place], unique: true });
+        }
+        table.foreign_keys.extend(refers.map(|to| ForeignKey {
+            name: format!("to_{to}"),
+            columns: vec![place],
+            references: TableName::new(to),
+            referenced_columns: vec!["id".into()],
+            on_delete: ReferentialAction::NoAction,
+            on_update: ReferentialAction::NoAction,
+        }));
         table.columns.push(column);
     }
     Arc::new(table)
@@ -108,6 +121,11 @@ struct Case {
     names: Names,
     /// How many tables would flow.
     tables: usize,
+    /// The columns as the job wrote them before, of a target's table of the same name.
+    written: &'static [&'static str],
+    policy: SchemaPolicy,
+    /// What is altered at the target.
+    alters: &'static [&'static str],
 }
 
 const PLAIN: Case = Case {
@@ -122,10 +140,66 @@ const PLAIN: Case = Case {
     found: &[],
     names: EXACT,
     tables: 1,
+    written: &[],
+    policy: SchemaPolicy::Apply,
+    alters: &[],
 };
 
 const CASES: &[Case] = &[
     PLAIN,
+    Case {
+        hazard: "a column that came at the source since it was copied comes at the target",
+        source: &["items: id* name more"],
+        target: &["items: id* name"],
+        written: &["items: id* name"],
+        alters: &["Add(2)"],
+        ..PLAIN
+    },
+    Case {
+        hazard: "a new column is left out where the target's table stays as it is",
+        source: &["items: id* name more"],
+        target: &["items: id* name"],
+        written: &["items: id* name"],
+        policy: SchemaPolicy::Ignore,
+        found: &["Note TL-PLAN-COLUMN-IGNORED items.more"],
+        ..PLAIN
+    },
+    Case {
+        hazard: "a new column that the target lacks is refused by a job that pauses",
+        source: &["items: id* name more"],
+        target: &["items: id* name"],
+        written: &["items: id* name"],
+        policy: SchemaPolicy::Pause,
+        found: &["Error TL-PLAN-COLUMN-MISSING items.more"],
+        tables: 0,
+        ..PLAIN
+    },
+    Case {
+        hazard: "a column that somebody took away at the target does not come back by itself",
+        source: &["items: id* name"],
+        target: &["items: id*"],
+        written: &["items: id* name"],
+        found: &["Error TL-PLAN-COLUMN-MISSING items.name"],
+        tables: 0,
+        ..PLAIN
+    },
+    Case {
+        hazard: "what the source has dropped needs no value at the target any more",
+        source: &["items: id*"],
+        target: &["items: id* name!"],
+        written: &["items: id* name!"],
+        alters: &["Relax(\"name\")"],
+        ..PLAIN
+    },
+    Case {
+        hazard: "a table that was made otherwise at the target stays so while the source's does not change",
+        source: &["items: id* name more"],
+        target: &["items: id* name!"],
+        written: &["items: id* more"],
+        found: &["Error TL-PLAN-COLUMN-MISSING items.more"],
+        tables: 0,
+        ..PLAIN
+    },
     Case {
         hazard: "a conversion that loses something is not done without a word",
         source: &["items: id* price:exact(9)"],
@@ -333,6 +407,117 @@ const CASES: &[Case] = &[
         tables: 0,
         ..PLAIN
     },
+    Case { hazard: "only some rows", rule: |r| r.filter = Some("id > 1".into()), ..PLAIN },
+    Case {
+        hazard: "only some rows, and NULL decides nothing",
+        rule: |r| r.filter = Some("name > 1".into()),
+        found: &["Warning TL-PLAN-EXPRESSION-NULL items"],
+        ..PLAIN
+    },
+    Case {
+        hazard: "a filter that names no column",
+        rule: |r| r.filter = Some("nmae > 1".into()),
+        found: &["Error TL-PLAN-EXPRESSION items"],
+        tables: 0,
+        ..PLAIN
+    },
+    Case {
+        hazard: "a filter that is neither true nor false",
+        rule: |r| r.filter = Some("id + 1".into()),
+        found: &["Error TL-PLAN-EXPRESSION items"],
+        tables: 0,
+        ..PLAIN
+    },
+    Case {
+        hazard: "a filter over what the log does not have",
+        source: &["items: id* sum="],
+        rule: |r| r.filter = Some("sum > 1".into()),
+        found: &["Error TL-PLAN-EXPRESSION items"],
+        tables: 0,
+        ..PLAIN
+    },
+    Case {
+        hazard: "a computed column of no type",
+        rule: |r| r.compute = [("more".to_owned(), "id > 1 ? id : 'none'".to_owned())].into(),
+        found: &["Error TL-PLAN-EXPRESSION items.more"],
+        tables: 0,
+        ..PLAIN
+    },
+    Case {
+        hazard: "a computed column under the name of another",
+        rule: |r| r.compute = [("name".to_owned(), "id + 1".to_owned())].into(),
+        found: &["Error TL-PLAN-SAME-COLUMN items"],
+        tables: 0,
+        ..PLAIN
+    },
+    Case {
+        hazard: "a computed column that the table there lacks",
+        target: &["items: id* name"],
+        rule: |r| r.compute = [("more".to_owned(), "id + 1".to_owned())].into(),
+        found: &["Error TL-PLAN-COLUMN-MISSING items.more"],
+        tables: 0,
+        ..PLAIN
+    },
+    Case {
+        hazard: "a computed column that is computed there as well",
+        target: &["items: id* name more="],
+        rule: |r| r.compute = [("more".to_owned(), "id + 1".to_owned())].into(),
+        found: &["Error TL-PLAN-GENERATED items.more"],
+        tables: 0,
+        ..PLAIN
+    },
+    Case {
+        hazard: "a key behind a mask",
+        rule: |r| r.mask = [("id".to_owned(), Mask::Sha256(Salt::default()))].into(),
+        found: &["Error TL-PLAN-MASK-KEY items.id"],
+        tables: 0,
+        ..PLAIN
+    },
+    Case {
+        hazard: "a fixed value of another type",
+        rule: |r| r.mask = [("name".to_owned(), Mask::Fixed("***".into()))].into(),
+        found: &["Error TL-PLAN-MASK-TYPE items.name"],
+        tables: 0,
+        ..PLAIN
+    },
+    Case {
+        hazard: "a mask that empties a column that is NOT NULL there",
+        target: &["items: id* name!"],
+        rule: |r| r.mask = [("name".to_owned(), Mask::Null)].into(),
+        found: &["Error TL-PLAN-MASK-TYPE items.name"],
+        tables: 0,
+        ..PLAIN
+    },
+    Case {
+        hazard: "a masked column whose values would be converted",
+        source: &["items: id* price:exact(9)"],
+        rule: |r| r.mask = [("price".to_owned(), Mask::Fixed("1".into()))].into(),
+        found: &["Error TL-PLAN-MASK-TYPE items.price"],
+        tables: 0,
+        ..PLAIN
+    },
+    Case {
+        hazard: "rows that a mask makes equal where they must differ",
+        target: &["items: id* name^"],
+        rule: |r| r.mask = [("name".to_owned(), Mask::Fixed("1".into()))].into(),
+        found: &["Error TL-PLAN-MASK-UNIQUE items.name"],
+        tables: 0,
+        ..PLAIN
+    },
+    Case {
+        hazard: "a unique index over what a mask makes equal is not made",
+        source: &["items: id* name^"],
+        rule: |r| r.mask = [("name".to_owned(), Mask::Partial(4))].into(),
+        ..PLAIN
+    },
+    Case {
+        hazard: "a reference to rows that are left out",
+        source: &["things: id*", "items: id* thing>things"],
+        rule: |r| r.filter = Some("id > 1".into()),
+        found: &["Note TL-PLAN-REFERENCE-LEFT-OUT items"],
+        tables: 2,
+        ..PLAIN
+    },
 ];
 
 fn planned(case: &Case) -> (Flow, Vec<Finding>) {
@@ -367,12 +552,16 @@ fn planned(case: &Case) -> (Flow, Vec<Finding>) {
         capture: None,
         batch_size: 100,
         types: case.types.iter().map(|t| t.parse().unwrap()).collect(),
-        schema_changes: crate::job::SchemaChanges::default(),
+        schema_changes: SchemaChanges { policy: case.policy, drop: false },
         conflicts,
     };
     let source = Side { endpoint: &shop, inspection: &here };
     let target = Side { endpoint: &till, inspection: &there };
-    plan(&job, source, target, &rules, &Written::new())
+    let written = case.written.iter().map(|text| {
+        let map = TableMap::unchanged(&table(text));
+        (map.source.name.clone(), (map.target.name.clone(), CopiedColumn::of(&map)))
+    });
+    plan(&job, source, target, &rules, &written.collect())
 }
 
 #[test]
@@ -383,12 +572,15 @@ fn every_hazard_is_found_with_its_code_and_keeps_only_its_own_table_from_flowing
             findings.iter().map(|f| format!("{:?} {} {}", f.severity, f.code, f.subject)).collect();
         assert_eq!(found, case.found, "{}: {findings:#?}", case.hazard);
         assert_eq!(flow.tables.len(), case.tables, "{}", case.hazard);
+        let alters: Vec<String> =
+            flow.alterations.iter().flat_map(|a| &a.changes).map(|change| format!("{change:?}")).collect();
+        assert_eq!(alters, case.alters, "{}", case.hazard);
     }
 }
 
 #[test]
 fn every_code_of_this_file_has_its_hazard() {
-    let text = [include_str!("../plan.rs"), include_str!("../naming.rs")].concat();
+    let text = [include_str!("../plan.rs"), include_str!("../naming.rs"), include_str!("rules.rs")].concat();
     let codes = text.split("\"TL-PLAN-").skip(1).filter_map(|rest| rest.split_once('"'));
     let mut count = 0;
     for (code, _) in codes {

@@ -2,7 +2,8 @@
 //!
 //! These types are the only list of keys there is. The reader walks the document by the schema that is derived from them, so that a key cannot
 //! be documented and not read, or read and not documented. Notes for the reader stand in the schema too and are taken out before it is published:
-//! `x-later` (keys that a later version brings), `x-later-values`, and `x-allowed` (what is allowed, in words).
+//! `x-later` (keys that a later version brings), `x-later-values`, `x-allowed` (what is allowed, in words), and `x-null` (a key without a value means
+//! the word `null`).
 
 use crate::registry::SCHEMES_IN_WORDS;
 use schemars::JsonSchema;
@@ -113,7 +114,7 @@ enum TlsModeName {
 /// One synchronisation: one-way with `source` and `target`, or two-way with `between`.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[schemars(extend("x-later" = ["documents", "schedule", "check_every", "deletes", "where", "mask", "dead_letters"]))]
+#[schemars(extend("x-later" = ["documents", "schedule", "check_every", "deletes", "dead_letters"]))]
 pub struct Job {
     /// The endpoint that is read.
     pub source: Option<String>,
@@ -241,7 +242,7 @@ pub struct Patterns {
 /// One table, or all that match a pattern.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(untagged)]
-#[schemars(extend("x-allowed" = "a table's name, a pattern such as \"log_*\", or { name: …, to: …, columns: …, rename: …, types: … }"))]
+#[schemars(extend("x-allowed" = "a table's name, a pattern such as \"log_*\", or { name: …, to: …, columns: …, where: …, mask: …, … }"))]
 pub enum Table {
     /// `name`, `schema.name`, or a pattern with `*` and `?`.
     Name(String),
@@ -252,7 +253,7 @@ pub enum Table {
 /// One table, with more about it.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[schemars(extend("x-later" = ["where", "mask", "deletes"]))]
+#[schemars(extend("x-later" = ["deletes"]))]
 pub struct TableDetails {
     /// `name`, `schema.name`, or a pattern with `*` and `?`.
     pub name: String,
@@ -267,6 +268,74 @@ pub struct TableDetails {
     #[serde(default)]
     #[schemars(extend("x-allowed" = "a mapping of columns to `allow`"))]
     pub types: BTreeMap<String, Consent>,
+    /// Only rows for which this is true are at the target: an expression in CEL over the row, such as `amount > 0`.
+    #[serde(rename = "where")]
+    pub filter: Option<String>,
+    /// What stands at the target in place of a column's values: `{ source_name: sha256 }`.
+    #[serde(default)]
+    #[schemars(extend("x-allowed" = "a mapping of columns to masks"))]
+    pub mask: BTreeMap<String, Mask>,
+    /// Columns that only the target has: `{ target_name: expression }`, in CEL over the source's row.
+    #[serde(default)]
+    #[schemars(extend("x-allowed" = "a mapping of new columns to expressions"))]
+    pub compute: BTreeMap<String, String>,
+}
+
+/// What stands at the target in place of a column's values.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(untagged)]
+#[schemars(extend("x-null" = true, "x-allowed" = "sha256, null, { sha256: { salt: … } }, { partial: { keep: … } } or { fixed: … }"))]
+pub enum Mask {
+    /// By its name.
+    Word(MaskWord),
+    /// With more about it; exactly one of them.
+    Detailed(MaskDetails),
+}
+
+/// A mask by its name.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum MaskWord {
+    /// The 64 hexadecimal digits of the value's SHA-256, without a salt: who guesses a value can tell that it is there.
+    Sha256,
+    /// NULL in every row.
+    Null,
+}
+
+/// One mask with its details.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MaskDetails {
+    /// The 64 hexadecimal digits of the SHA-256 of salt and value.
+    pub sha256: Option<HashDetails>,
+    /// The end of a text stays, everything before it becomes `*`.
+    pub partial: Option<PartialDetails>,
+    /// This value in every row, also where there was NULL.
+    pub fixed: Option<String>,
+}
+
+/// How values are hashed.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct HashDetails {
+    /// Goes before each value: a secret, best from a variable.
+    pub salt: String,
+}
+
+/// Never shows the salt.
+impl std::fmt::Debug for HashDetails {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("{ salt: *** }")
+    }
+}
+
+/// What stays of a text.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PartialDetails {
+    /// So many characters at the end; a text that has no more of them is hidden whole.
+    #[schemars(range(min = 1, max = 1000))]
+    pub keep: u32,
 }
 
 /// Which columns take part.

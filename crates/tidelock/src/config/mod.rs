@@ -13,6 +13,7 @@ mod jobs;
 mod path;
 mod policy;
 mod reader;
+mod rules;
 mod schema;
 mod selection;
 mod tree;

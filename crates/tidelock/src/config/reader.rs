@@ -19,6 +19,8 @@ struct Shapes<'a> {
     choices: Vec<&'a Value>,
     allowed: Option<&'a str>,
     later: Vec<&'a str>,
+    /// Nothing is a value too, and means `null`.
+    null: bool,
 }
 
 impl<'a> Reader<'a> {
@@ -44,6 +46,7 @@ impl<'a> Reader<'a> {
         let of = |kind: &str| shapes.choices.iter().copied().find(|c| c["type"] == kind);
         match &node.value {
             Found::Unknown => None,
+            Found::Empty if shapes.null => Some(Value::String("null".to_owned())),
             Found::Empty => {
                 self.wrong(node, path, &shapes);
                 None
@@ -67,7 +70,7 @@ impl<'a> Reader<'a> {
     }
 
     fn shapes(&self, schema: &'a Value) -> Shapes<'a> {
-        let mut shapes = Shapes { choices: Vec::new(), allowed: None, later: Vec::new() };
+        let mut shapes = Shapes { choices: Vec::new(), allowed: None, later: Vec::new(), null: false };
         self.collect(schema, &mut shapes);
         shapes
     }
@@ -75,6 +78,7 @@ impl<'a> Reader<'a> {
     fn collect(&self, schema: &'a Value, into: &mut Shapes<'a>) {
         into.allowed = into.allowed.or(schema["x-allowed"].as_str());
         into.later.extend(texts(&schema["x-later-values"]));
+        into.null |= schema["x-null"] == true;
         if let Some(name) = schema["$ref"].as_str().and_then(|r| r.strip_prefix("#/$defs/")) {
             self.collect(&self.schema["$defs"][name], into);
         }

@@ -52,6 +52,11 @@ impl Transform for WithoutNull {
 fn strip_notes(value: &mut Value) {
     match value {
         Value::Object(object) => {
+            if object.get("x-null").is_some()
+                && let Some(Value::Array(choices)) = object.get_mut("anyOf")
+            {
+                choices.push(serde_json::json!({ "description": "As the word `null`.", "type": "null" }));
+            }
             object.retain(|key, _| !key.starts_with("x-"));
             object.values_mut().for_each(strip_notes);
         }

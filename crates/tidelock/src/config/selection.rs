@@ -3,6 +3,7 @@
 use super::Path;
 use super::build::Judge;
 use super::file::{self, Columns, TableDetails, Tables};
+use super::rules;
 use std::collections::{BTreeMap, BTreeSet};
 use tidelock_sync::job::{ColumnSelection, TableRule, TableSelection};
 
@@ -66,8 +67,13 @@ fn rule(raw: TableDetails, at: &Path, judge: &mut Judge<'_>) -> TableRule {
         columns,
         rename: raw.rename,
         types: raw.types.into_keys().collect(),
+        filter: raw.filter,
+        mask: rules::masks(raw.mask, at, judge),
+        compute: raw.compute,
     };
     renames(&rule, at, judge);
+    rules::expressions(&rule, at, judge);
+    rules::masked_columns(&rule, at, judge);
     rule
 }
 
@@ -131,6 +137,9 @@ pub fn two_way_tables(tables: &TableSelection, at: &Path, judge: &mut Judge<'_>)
             ("to", rule.to.is_some()),
             ("rename", !rule.rename.is_empty()),
             ("columns", rule.columns != ColumnSelection::All),
+            ("where", rule.filter.is_some()),
+            ("mask", !rule.mask.is_empty()),
+            ("compute", !rule.compute.is_empty()),
         ];
         for (key, given) in given {
             if given {
@@ -139,7 +148,7 @@ pub fn two_way_tables(tables: &TableSelection, at: &Path, judge: &mut Judge<'_>)
                     "TL-CFG-LATER",
                     &here.key(key),
                     message,
-                    "the same names and columns on both sides",
+                    "the same names, columns and rows on both sides",
                 );
             }
         }
@@ -160,7 +169,8 @@ fn is_pattern(name: &str) -> bool {
     name.contains(['*', '?'])
 }
 
-fn not_empty(name: &str, at: &Path, judge: &mut Judge<'_>) {
+/// Refuses an empty name.
+pub fn not_empty(name: &str, at: &Path, judge: &mut Judge<'_>) {
     if name.trim().is_empty() {
         judge.refuse("TL-CFG-VALUE", at, "the name is empty", "a name");
     }

@@ -326,7 +326,7 @@ jobs:
   one:
     source: shop
     target: crm
-    tables: [{ name: users, where: 'id > 1', mask: { email: sha256 } }]
+    tables: [{ name: users, deletes: soft }]
     capture: outbox
     delivery: auto-check
     check_every: 5m
@@ -339,7 +339,7 @@ jobs:
     documents: []
 "
     ), @r#"
-    tidelock.yaml has 11 mistakes
+    tidelock.yaml has 10 mistakes
 
       tidelock.yaml:2:1  server
         `server` is not supported in this version (TL-CFG-LATER)
@@ -357,13 +357,9 @@ jobs:
         `alerts` is not supported in this version (TL-CFG-LATER)
         allowed: endpoints, jobs, journal, state
 
-      tidelock.yaml:10:29  jobs.one.tables[0].where
-        `where` is not supported in this version (TL-CFG-LATER)
-        allowed: columns, name, rename, to, types
-
-      tidelock.yaml:10:46  jobs.one.tables[0].mask
-        `mask` is not supported in this version (TL-CFG-LATER)
-        allowed: columns, name, rename, to, types
+      tidelock.yaml:10:29  jobs.one.tables[0].deletes
+        `deletes` is not supported in this version (TL-CFG-LATER)
+        allowed: columns, compute, mask, name, rename, to, types, where
 
       tidelock.yaml:11:14  jobs.one.capture
         `outbox` is not supported in this version (TL-CFG-LATER)

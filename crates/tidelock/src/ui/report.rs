@@ -83,7 +83,8 @@ fn mapping(table: &PlannedTable) -> String {
     let renamed: Vec<String> = renamed.map(|(from, to)| format!("{from} → {to}")).collect();
     let renamed =
         if renamed.is_empty() { String::new() } else { format!(", of which {}", renamed.join(", ")) };
-    format!("-- {}{to}: {}{renamed}", table.table, text::count(table.columns.len() as u64, "column"))
+    let rules: String = table.rules.iter().map(|rule| format!("\n--   {rule}")).collect();
+    format!("-- {}{to}: {}{renamed}{rules}", table.table, text::count(table.columns.len() as u64, "column"))
 }
 
 /// What `verify` found.

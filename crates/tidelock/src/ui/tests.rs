@@ -64,8 +64,13 @@ fn a_plan_can_be_run_as_it_stands() {
             source: "shop".into(),
             target: "crm".into(),
             tables: vec![
-                PlannedTable { table: "t".into(), to: "t".into(), columns: same(&["id"]) },
-                PlannedTable { table: "u".into(), to: "v".into(), columns },
+                PlannedTable { table: "t".into(), to: "t".into(), columns: same(&["id"]), rules: vec![] },
+                PlannedTable {
+                    table: "u".into(),
+                    to: "v".into(),
+                    columns,
+                    rules: vec!["where: id > 0".into(), "title: sha256".into()],
+                },
             ],
             at_source: vec![],
             at_target: vec!["CREATE TABLE t (id INT)".into(), "CREATE INDEX i ON t (id);".into()],
@@ -83,6 +88,8 @@ fn a_plan_can_be_run_as_it_stands() {
     -- a: shop → crm
     -- t: 1 column
     -- u → v: 2 columns, of which name → title
+    --   where: id > 0
+    --   title: sha256
     -- at shop
     -- nothing to create
     -- at crm

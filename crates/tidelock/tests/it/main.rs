@@ -9,6 +9,7 @@ mod first_copy;
 mod following;
 mod generated;
 mod hazards;
+mod mapping;
 mod matrix;
 mod naming;
 mod parts;
