@@ -100,12 +100,12 @@ fn misspelt_keys_are_told_with_what_was_meant() {
       tidelock.yaml:6:5  jobs.one.tabels
         unknown key `tabels` (TL-CFG-UNKNOWN-KEY)
         did you mean `tables`?
-        allowed: batch_size, between, capture, conflicts, delivery, source, tables, target, types
+        allowed: batch_size, between, capture, conflicts, delivery, schema_changes, source, tables, target, types
 
       tidelock.yaml:7:5  jobs.one.batchsize
         unknown key `batchsize` (TL-CFG-UNKNOWN-KEY)
         did you mean `batch_size`?
-        allowed: batch_size, between, capture, conflicts, delivery, source, tables, target, types
+        allowed: batch_size, between, capture, conflicts, delivery, schema_changes, source, tables, target, types
     "#);
 }
 
@@ -371,7 +371,7 @@ jobs:
 
       tidelock.yaml:13:5  jobs.one.check_every
         `check_every` is not supported in this version (TL-CFG-LATER)
-        allowed: batch_size, between, capture, conflicts, delivery, source, tables, target, types
+        allowed: batch_size, between, capture, conflicts, delivery, schema_changes, source, tables, target, types
 
       tidelock.yaml:16:27  jobs.two.conflicts.resolve
         `rank` is not supported in this version (TL-CFG-LATER)
@@ -379,7 +379,7 @@ jobs:
 
       tidelock.yaml:20:5  jobs.three.documents
         `documents` is not supported in this version (TL-CFG-LATER)
-        allowed: batch_size, between, capture, conflicts, delivery, source, tables, target, types
+        allowed: batch_size, between, capture, conflicts, delivery, schema_changes, source, tables, target, types
     "#);
 }
 

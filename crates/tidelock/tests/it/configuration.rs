@@ -52,7 +52,7 @@ jobs:
       tidelock.yaml:6:5  jobs.shop-to-crm.sorce
         unknown key `sorce` (TL-CFG-UNKNOWN-KEY)
         did you mean `source`?
-        allowed: batch_size, between, capture, conflicts, delivery, source, tables, target, types
+        allowed: batch_size, between, capture, conflicts, delivery, schema_changes, source, tables, target, types
 
       tidelock.yaml:7:13  jobs.shop-to-crm.target
         there is no endpoint `cmr` (TL-CFG-NO-ENDPOINT)
@@ -62,7 +62,7 @@ jobs:
       tidelock.yaml:8:5  jobs.shop-to-crm.tabels
         unknown key `tabels` (TL-CFG-UNKNOWN-KEY)
         did you mean `tables`?
-        allowed: batch_size, between, capture, conflicts, delivery, source, tables, target, types
+        allowed: batch_size, between, capture, conflicts, delivery, schema_changes, source, tables, target, types
 
       tidelock.yaml:9:17  jobs.shop-to-crm.batch_size
         found `0` (TL-CFG-VALUE)
