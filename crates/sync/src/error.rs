@@ -57,6 +57,8 @@ pub struct Reshaped {
     pub sequence: u64,
     /// The rows at the target are still those of this table; else all of them went at the source.
     pub kept: bool,
+    /// It is older than the view that the table was copied from again.
+    pub held: bool,
     /// What was found.
     pub what: String,
 }

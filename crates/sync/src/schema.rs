@@ -66,7 +66,9 @@ impl Changed {
         if error.judge() != Judgement::Replan {
             return Ok(error);
         }
-        if !follows(job) {
+        // One that is copied again already, because its target fits now, is only copied more thoroughly.
+        let held = matches!(&error, SyncError::Reshaped(reshaped) if reshaped.held);
+        if !follows(job) && !held {
             return Err(for_a_person(error));
         }
         self.stale = true;

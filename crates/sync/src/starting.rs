@@ -74,6 +74,7 @@ impl Engine {
             }
         }
         if let Some(error) = refused.filter(|_| plannings.is_empty() && left_out.is_empty()) {
+            keeper.save(&state, &[])?;
             return Err(error);
         }
         let follows = |p: &Planning| jobs.iter().any(|j| j.name == p.flow.job && schema::follows(j));

@@ -306,7 +306,8 @@ impl Assembler {
     }
 
     fn reshaped(&self, table: &Table, kept: bool, what: String) -> SyncError {
-        SyncError::Reshaped(Reshaped { table: table.name.clone(), sequence: self.sequence, kept, what })
+        let held = self.held.iter().any(|(held, _)| *held == table.name);
+        SyncError::Reshaped(Reshaped { table: table.name.clone(), sequence: self.sequence, kept, held, what })
     }
 
     fn commit(&mut self, position: &str) -> Result<Step> {
