@@ -122,7 +122,7 @@ impl TableMap {
         if !differ.is_empty() {
             return Err(differ.join(", "));
         }
-        let rules = self.rules.as_ref().map(|r| r.at(version)).transpose().map_err(|e| e.to_string())?;
+        let rules = self.rules.as_ref().map(|r| r.at(version)).transpose()?;
         let map = TableMap::new(version.clone(), self.target.clone(), columns);
         Ok(map.turning(self.turned.clone()).taking(self.taken.clone()).ruled(rules))
     }

@@ -41,25 +41,19 @@ impl Rules {
         self.computed.is_empty() && self.masks.iter().all(Option::is_none)
     }
 
-    /// The same for another version of the source's table.
-    pub fn at(&self, version: &Table) -> Result<Rules> {
+    /// The same for another version of the source's table; else what does not fit.
+    pub fn at(&self, version: &Table) -> std::result::Result<Rules, String> {
         let at = |expression: &Expression| {
-            expression.at(version).map_err(|fault| {
-                let message = format!(
-                    "table {} changed while it is followed: `{}` does not fit any more: {fault}; change the job's table, then copy it anew with `tidelock sync --full \
-                     --tables {}`",
-                    version.name, expression.text, version.name
-                );
-                SyncError::stopped("TL-SYNC-SCHEMA-CHANGED", message)
-            })
+            let misfit = |fault| format!("`{}` does not fit any more: {fault}", expression.text);
+            expression.at(version).map_err(misfit)
         };
         let computed = |c: &Computed| {
-            Ok(Computed { name: c.name.clone(), expression: at(&c.expression)?, kind: c.kind })
+            Ok::<_, String>(Computed { name: c.name.clone(), expression: at(&c.expression)?, kind: c.kind })
         };
         Ok(Rules {
             filter: self.filter.as_ref().map(at).transpose()?,
             masks: self.masks.clone(),
-            computed: self.computed.iter().map(computed).collect::<Result<_>>()?,
+            computed: self.computed.iter().map(computed).collect::<std::result::Result<_, _>>()?,
         })
     }
 

@@ -79,6 +79,14 @@ pub fn columns(rows: &[Vec<String>]) -> Vec<String> {
     rows.iter().map(line).collect()
 }
 
+/// A schema change, without the job and flow that it belongs to.
+pub fn schema_change(change: &tidelock_sync::SchemaChange) -> String {
+    match change.table.as_str() {
+        "" => format!("ran {}", change.what),
+        table => format!("table {table} is copied anew: {}", change.what),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -97,13 +105,5 @@ mod tests {
             columns(&[vec!["a".into(), "1".into()], vec!["bcd".into(), "22".into()]]),
             ["a     1", "bcd  22"]
         );
-    }
-}
-
-/// A schema change, without the job and flow that it belongs to.
-pub fn schema_change(change: &tidelock_sync::SchemaChange) -> String {
-    match change.table.as_str() {
-        "" => format!("ran {}", change.what),
-        table => format!("table {table} is copied anew: {}", change.what),
     }
 }
