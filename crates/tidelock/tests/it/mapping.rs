@@ -303,3 +303,14 @@ fn a_mapping_that_changed_is_copied_anew() {
         assert!(!shown.contains("two"), "the salt is shown: {shown}");
     }
 }
+
+#[test]
+fn rows_that_a_narrower_filter_does_not_take_any_more_go() {
+    let place = users("where: \"id >= 1\"");
+    place.run(&["sync"]).done();
+    assert_eq!(emails(&place), ["a@x.org", "b@x.org"]);
+    place.write("tidelock.yaml", &FILES.replace("RULES", "where: \"id == 2\""));
+    place.run(&["sync"]).done();
+    assert_eq!(emails(&place), ["b@x.org"]);
+    place.run(&["verify", "job"]).done();
+}
