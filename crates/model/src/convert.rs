@@ -2,7 +2,7 @@
 //!
 //! One function for all engines and both ways of a row, so that a value is converted alike by snapshot, stream and comparison.
 
-use crate::{Array, DateTime, Decimal, Time, Timestamp, Type, Value, day_and_clock};
+use crate::{Array, Date, DateTime, Decimal, Time, Timestamp, Type, Value, day_and_clock};
 use std::fmt::Write as _;
 
 /// `value` as a column of type `to` takes it: rounded to its digits, written in UTC, or as text. A value for which there is nothing near is given back as
@@ -16,7 +16,10 @@ pub fn converted<'a>(value: Value<'a>, to: &Type, scratch: &'a mut String) -> Va
         (Value::Int(i), Type::Float32) => Value::Float32(i as f32),
         (Value::UInt(u), Type::Float64) => Value::Float64(u as f64),
         (Value::UInt(u), Type::Float32) => Value::Float32(u as f32),
-        (Value::Float64(x), Type::Float32) if (x as f32).is_finite() => Value::Float32(x as f32),
+        // A finite number that is too large would become infinite.
+        (Value::Float64(x), Type::Float32) if (x as f32).is_finite() || !x.is_finite() => {
+            Value::Float32(x as f32)
+        }
         (Value::Float64(_) | Value::Float32(_), Type::Decimal { .. }) => {
             // The shortest digits that mean this number: what the databases print.
             let _ = write!(scratch, "{value}");
@@ -41,10 +44,15 @@ pub fn converted<'a>(value: Value<'a>, to: &Type, scratch: &'a mut String) -> Va
             Timestamp::NegInfinity => Value::DateTime(DateTime::NegInfinity),
             Timestamp::Zero => Value::DateTime(DateTime::Partial { year: 0, month: 0, day: 0, micros: 0 }),
         },
-        (Value::DateTime(DateTime::Micros(m)), Type::Date) => {
-            let day = i32::try_from(day_and_clock(m).0);
-            day.map_or(value, |day| Value::Date(crate::Date::Day(day)))
-        }
+        (Value::DateTime(t), Type::Date) => match t {
+            DateTime::Micros(m) => {
+                let day = i32::try_from(day_and_clock(m).0);
+                day.map_or(value, |day| Value::Date(Date::Day(day)))
+            }
+            DateTime::Infinity => Value::Date(Date::Infinity),
+            DateTime::NegInfinity => Value::Date(Date::NegInfinity),
+            DateTime::Partial { year, month, day, .. } => Value::Date(Date::Partial { year, month, day }),
+        },
         (Value::Array(array), Type::Json) => {
             json(&array, scratch);
             Value::Json(scratch)
@@ -187,8 +195,10 @@ mod tests {
         assert_eq!(shown(Value::Float64(0.1), to(3)), "decimal 0.1");
         assert_eq!(shown(number("0.1000000000000000055511151231257827"), Type::Float64), "float64 0.1");
         assert_eq!(shown(number("NaN"), Type::Float64), "float64 NaN");
-        let large = number(&("1".to_owned() + &"0".repeat(400))).kind();
-        assert_eq!(large, "decimal");
+        let large = "1".to_owned() + &"0".repeat(400);
+        assert!(shown(number(&large), Type::Float64).starts_with("decimal 1"));
+        assert!(shown(Value::Float64(1e300), Type::Float32).starts_with("float64 1"));
+        assert_eq!(shown(Value::Float64(f64::NEG_INFINITY), Type::Float32), "float32 -Infinity");
         assert_eq!(shown(Value::Int(9_007_199_254_740_993), Type::Float64), "float64 9007199254740992");
         assert_eq!(shown(Value::Float64(f64::NAN), to(2)), "decimal NaN");
     }
@@ -199,6 +209,8 @@ mod tests {
         let to = |fraction| Type::DateTime { fraction };
         assert_eq!(shown(at("2024-01-01 00:00:00.9995"), to(3)), "datetime 2024-01-01 00:00:01");
         assert_eq!(shown(at("1999-12-31 23:59:59.4"), to(0)), "datetime 1999-12-31 23:59:59");
+        assert_eq!(shown(at("infinity"), Type::Date), "date infinity");
+        assert_eq!(shown(at("2020-00-10 01:00:00"), Type::Date), "date 2020-00-10");
         let instant = Value::Timestamp(Timestamp::parse("2024-06-01 12:00:00+02").unwrap());
         assert_eq!(shown(instant, to(6)), "datetime 2024-06-01 10:00:00");
         assert_eq!(shown(at("2024-01-01 23:00:00"), Type::Date), "date 2024-01-01");
