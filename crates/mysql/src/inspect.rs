@@ -6,6 +6,7 @@ use crate::charset::Charset;
 use crate::codec::Codec;
 use crate::config::Config;
 use crate::connect::{Purpose, Session, literal, quoted};
+use crate::others::others;
 use crate::privileges::{Grants, user};
 use crate::server::{Flavor, Server};
 use crate::withheld::{schemas, withheld};
@@ -49,6 +50,7 @@ pub(crate) async fn inspect(config: &Config, ask: &Ask) -> Result<Inspection> {
             triggers(&mut session, config, &layouts, &mut findings).await?;
         }
     }
+    others(&mut session, &config.database, ask, &mut findings).await?;
     for layout in &layouts {
         match ask.role {
             Role::Target => target_table(layout, &mut findings),
@@ -199,11 +201,17 @@ fn source_table(layout: &Layout, grants: &Grants, server: &Server, followed: boo
         findings.error("TL-MY-PRIVILEGE-SELECT", &subject, "the user may not read it", remedy);
     }
     if table.key.is_empty() {
+        let taken = |name: &&str| table.columns.iter().any(|c| c.name.eq_ignore_ascii_case(name));
+        let free = ["id", "row_id", "tidelock_id"].into_iter().find(|name| !taken(name)).unwrap_or("…");
         findings.error(
             "TL-MY-NO-KEY",
             &subject,
             "it has neither a primary key nor a unique index over NOT NULL columns: rows cannot be told apart",
-            format!("ALTER TABLE {} ADD COLUMN id BIGINT AUTO_INCREMENT PRIMARY KEY", layout.sql_name()),
+            format!(
+                "ALTER TABLE {} ADD COLUMN {} BIGINT AUTO_INCREMENT PRIMARY KEY",
+                layout.sql_name(),
+                quoted(free)
+            ),
         );
     }
     engine(layout, &subject, "the snapshot is not consistent for it", findings);

@@ -37,6 +37,7 @@ mod inspect;
 mod keep;
 mod load;
 mod merge;
+mod others;
 mod places;
 mod position;
 mod privileges;

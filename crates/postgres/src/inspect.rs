@@ -5,6 +5,7 @@ use crate::catalog::{Identity, Layout, Which, describe};
 use crate::config::Config;
 use crate::connect::{OLDEST, Purpose, Session};
 use crate::names::{literal, quoted};
+use crate::others::others;
 use tidelock_endpoint::{Ask, CaptureKind, Case, Finding, Findings, Inspection, Names, Role, Severity};
 
 /// Looks, and changes nothing.
@@ -32,6 +33,7 @@ pub(crate) async fn inspect(config: &Config, ask: &Ask) -> Result<Inspection> {
         }
         Role::Target => target(&session, &mut findings).await?,
     }
+    others(&session, ask, &mut findings).await?;
     let quiet = ask.role != Role::Target || replica_role(&session).await?;
     for layout in &layouts {
         match ask.role {
@@ -144,13 +146,30 @@ fn readable(layout: &Layout, findings: &mut Findings) {
         findings.error("TL-PG-PRIVILEGE-SELECT", &subject, "the user may not read it", remedy);
     }
     if layout.table.key.is_empty() {
-        let remedy = format!(
-            "ALTER TABLE {} ADD COLUMN id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY",
-            layout.sql_name()
-        );
-        let message = "it has neither a primary key nor a unique index over NOT NULL columns: rows cannot be told apart";
+        let (message, remedy) = keyless(layout);
         findings.error("TL-PG-NO-KEY", &subject, message, remedy);
     }
+}
+
+/// Why its rows cannot be told apart, and the statement that mends it.
+fn keyless(layout: &Layout) -> (&'static str, String) {
+    let table = layout.sql_name();
+    if let Some((name, columns)) = &layout.late_key {
+        let columns = columns.iter().map(|c| quoted(c)).collect::<Vec<_>>().join(", ");
+        let message = "its primary key is DEFERRABLE, and the server tells no row by such a key: rows cannot be told apart";
+        return (
+            message,
+            format!("ALTER TABLE {table} DROP CONSTRAINT {}, ADD PRIMARY KEY ({columns})", quoted(name)),
+        );
+    }
+    let free = ["id", "row_id", "tidelock_id"].into_iter().find(|name| layout.table.column(name).is_none());
+    let message =
+        "it has neither a primary key nor a unique index over NOT NULL columns: rows cannot be told apart";
+    let column = quoted(free.unwrap_or("…"));
+    (
+        message,
+        format!("ALTER TABLE {table} ADD COLUMN {column} bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY"),
+    )
 }
 
 fn followed(layout: &Layout, two_way: bool, findings: &mut Findings) {

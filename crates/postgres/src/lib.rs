@@ -36,6 +36,7 @@ pub mod fuzzing;
 mod inspect;
 mod load;
 mod names;
+mod others;
 mod position;
 mod read;
 mod reading;

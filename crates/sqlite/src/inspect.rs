@@ -67,7 +67,11 @@ fn look(db: &Connection, path: &Path, ask: &Ask, mut findings: Vec<Finding>) -> 
                 "it is a {} and takes no part",
                 if kind == "view" { "view" } else { "virtual table" }
             );
-            Finding::new(Severity::Note, "TL-SQLITE-NO-TABLE", name, message)
+            let finding = Finding::new(Severity::Note, "TL-SQLITE-NO-TABLE", name, message);
+            match kind == "view" {
+                true => finding.remedy("name the tables that it reads: it has no changes of its own"),
+                false => finding,
+            }
         }));
     }
     let followed = matches!(ask.role, Role::Source(_) | Role::TwoWaySource(_));
