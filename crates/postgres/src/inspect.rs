@@ -43,7 +43,13 @@ pub(crate) async fn inspect(config: &Config, ask: &Ask) -> Result<Inspection> {
             Role::TwoWaySource(_) => followed(layout, true, &mut findings),
         }
     }
-    let mut tables: Vec<_> = layouts.iter().map(|l| l.table.clone()).collect();
+    let mut tables: Vec<_> = layouts
+        .iter()
+        .map(|layout| match ask.role {
+            Role::Target => layout.as_written(),
+            _ => layout.table.clone(),
+        })
+        .collect();
     tables.sort_by(|a, b| a.name.cmp(&b.name));
     let names = Names { tables: Case::Exact, columns: Case::Exact };
     Ok(Inspection { server: session.server.identity.clone(), names, tables, findings: findings.list })
