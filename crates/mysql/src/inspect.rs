@@ -11,7 +11,9 @@ use crate::privileges::{Grants, user};
 use crate::server::{Flavor, Server};
 use crate::withheld::{schemas, withheld};
 use std::collections::BTreeMap;
-use tidelock_endpoint::{Ask, CaptureKind, Case, Finding, Findings, Inspection, Names, Role, Severity};
+use tidelock_endpoint::{
+    Ask, CaptureKind, Case, Finding, Findings, Inspection, Limit, Names, Role, Severity,
+};
 use tidelock_model::ReferentialAction;
 
 /// Below a day, a weekend is lost.
@@ -62,7 +64,8 @@ pub(crate) async fn inspect(config: &Config, ask: &Ask) -> Result<Inspection> {
     }
     let mut tables: Vec<_> = layouts.iter().map(|l| l.table.clone()).collect();
     tables.sort_by(|a, b| a.name.cmp(&b.name));
-    let names = Names { tables: server.table_names, columns: Case::Any };
+    let names =
+        Names { tables: server.table_names, columns: Case::Any, limit: Limit::Basic(64), widest: 1017 };
     Ok(Inspection { server: server.identity.clone(), names, tables, findings: findings.list })
 }
 

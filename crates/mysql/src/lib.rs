@@ -23,6 +23,7 @@ mod catalog;
 mod charset;
 mod chunks;
 mod codec;
+mod collision;
 mod config;
 mod connect;
 mod definitions;

@@ -6,7 +6,9 @@ use crate::config::Config;
 use crate::connect::{OLDEST, Purpose, Session};
 use crate::names::{literal, quoted};
 use crate::others::others;
-use tidelock_endpoint::{Ask, CaptureKind, Case, Finding, Findings, Inspection, Names, Role, Severity};
+use tidelock_endpoint::{
+    Ask, CaptureKind, Case, Finding, Findings, Inspection, Limit, Names, Role, Severity,
+};
 
 /// Looks, and changes nothing.
 pub(crate) async fn inspect(config: &Config, ask: &Ask) -> Result<Inspection> {
@@ -51,7 +53,12 @@ pub(crate) async fn inspect(config: &Config, ask: &Ask) -> Result<Inspection> {
         })
         .collect();
     tables.sort_by(|a, b| a.name.cmp(&b.name));
-    let names = Names { tables: Case::Exact, columns: Case::Exact };
+    let names = Names {
+        tables: Case::Exact,
+        columns: Case::Exact,
+        limit: Limit::Octets(crate::names::LONGEST),
+        widest: 1600,
+    };
     Ok(Inspection { server: session.server.identity.clone(), names, tables, findings: findings.list })
 }
 

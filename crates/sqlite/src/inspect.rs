@@ -8,9 +8,9 @@ use crate::{capture, error};
 use rusqlite::Connection;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use tidelock_endpoint::{Ask, CaptureKind, Case, Finding, Inspection, Names, Result, Role, Severity};
+use tidelock_endpoint::{Ask, CaptureKind, Case, Finding, Inspection, Limit, Names, Result, Role, Severity};
 
-const NAMES: Names = Names { tables: Case::Ascii, columns: Case::Ascii };
+const NAMES: Names = Names { tables: Case::Ascii, columns: Case::Ascii, limit: Limit::None, widest: 2000 };
 
 /// See `Endpoint::inspect`.
 pub async fn inspect(path: &Path, ask: &Ask) -> Result<Inspection> {

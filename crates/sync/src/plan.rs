@@ -223,7 +223,10 @@ fn map_table(
     findings.extend(naming::same_columns(&mapped, &subject, target));
     match existing {
         Some(existing) => compare_existing(&mapped, existing, target, findings),
-        None => lost_defaults(&read, &places, &mapped, source, target, findings),
+        None => {
+            findings.extend(naming::impossible(&mapped, &subject, target));
+            lost_defaults(&read, &places, &mapped, source, target, findings);
+        }
     }
     if findings[before..].iter().any(|f| f.severity == Severity::Error) {
         return None;

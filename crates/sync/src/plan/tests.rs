@@ -9,11 +9,19 @@ use tidelock_endpoint::{
 };
 use tidelock_model::{Position, Type};
 
-const EXACT: Names =
-    Names { tables: tidelock_endpoint::Case::Exact, columns: tidelock_endpoint::Case::Exact };
+const EXACT: Names = Names {
+    tables: tidelock_endpoint::Case::Exact,
+    columns: tidelock_endpoint::Case::Exact,
+    limit: tidelock_endpoint::Limit::None,
+    widest: 1000,
+};
 
-const FOLDED: Names =
-    Names { tables: tidelock_endpoint::Case::Ascii, columns: tidelock_endpoint::Case::Ascii };
+const FOLDED: Names = Names {
+    tables: tidelock_endpoint::Case::Ascii,
+    columns: tidelock_endpoint::Case::Ascii,
+    limit: tidelock_endpoint::Limit::None,
+    widest: 1000,
+};
 
 /// An endpoint that is only ever asked for its name, its engine, and what it would make of a column.
 struct Paper(&'static str, Capabilities);
