@@ -16,6 +16,7 @@ mod apply;
 mod capture;
 mod catalogue;
 mod cleanup;
+mod collision;
 mod config;
 mod decode;
 mod encode;

@@ -16,6 +16,8 @@ const EXACT: Names = Names {
     widest: 1000,
 };
 
+const NARROW: Names = Names { limit: tidelock_endpoint::Limit::Octets(6), widest: 2, ..EXACT };
+
 const FOLDED: Names = Names {
     tables: tidelock_endpoint::Case::Ascii,
     columns: tidelock_endpoint::Case::Ascii,
@@ -61,6 +63,9 @@ impl Endpoint for Paper {
             native => Verdict::Exact { native: native.into() },
         }
     }
+    fn keeps_default(&self, _: &str, _: &ServerIdentity, _: &Table, _: usize) -> bool {
+        false
+    }
     fn compare(&self, _: &Position, _: &Position) -> Result<Ordering> {
         unreachable!("planning is pure")
     }
@@ -72,7 +77,7 @@ impl Endpoint for Paper {
     }
 }
 
-/// `items: id* name qty:wide sum= must!`: the key, a type, generated, NOT NULL.
+/// `items: id* name qty:wide sum= must! odd~`: the key, a type, generated, NOT NULL, with a default that nobody else has.
 fn table(text: &str) -> Arc<Table> {
     let (name, columns) = text.split_once(": ").unwrap();
     let mut table = Table {
@@ -84,11 +89,12 @@ fn table(text: &str) -> Arc<Table> {
         foreign_keys: Vec::new(),
     };
     for (place, word) in columns.split(' ').enumerate() {
-        let plain = word.trim_end_matches(['*', '=', '!']);
+        let plain = word.trim_end_matches(['*', '=', '!', '~']);
         let (name, native) = plain.split_once(':').unwrap_or((plain, "integer"));
         let mut column = Column::new(name, Type::int(32), native);
         column.generated = word.ends_with('=');
-        column.nullable = !word.ends_with(['*', '!']);
+        column.default = word.contains('~').then(|| ColumnDefault::Literal("odd".into()));
+        column.nullable = !word.contains(['*', '!']);
         if word.ends_with('*') {
             table.key.push(place);
         }
@@ -331,6 +337,33 @@ const CASES: &[Case] = &[
         names: FOLDED,
         found: &["Error TL-PLAN-SAME-COLUMN items"],
         tables: 0,
+        ..PLAIN
+    },
+    Case {
+        hazard: "names and so many columns that the target cannot have",
+        source: &["articles: id* name quantity", "items: id* name"],
+        names: NARROW,
+        found: &[
+            "Error TL-PLAN-NAME articles",
+            "Error TL-PLAN-NAME articles",
+            "Error TL-PLAN-TOO-WIDE articles",
+        ],
+        tables: 1,
+        ..PLAIN
+    },
+    Case {
+        hazard: "what is there already has whatever name it has",
+        source: &["articles: id* name quantity"],
+        target: &["articles: id* name quantity"],
+        names: NARROW,
+        ..PLAIN
+    },
+    Case {
+        hazard: "defaults that a table to be made does not get",
+        source: &["items: id* name~ must!~", "goods: id* name~"],
+        target: &["goods: id* name"],
+        found: &["Note TL-PLAN-DEFAULT items.name", "Warning TL-PLAN-DEFAULT items.must"],
+        tables: 2,
         ..PLAIN
     },
     Case {
