@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use std::cmp::Ordering;
 use std::fmt;
 use std::path::PathBuf;
-use tidelock_model::{Column, Position};
+use tidelock_model::{Column, Position, Table};
 
 /// One endpoint as the config names it. Printing it never shows the URL's password.
 #[derive(Clone)]
@@ -103,6 +103,12 @@ pub trait Endpoint: Send + Sync {
         column: &Column,
         existing: Option<&Column>,
     ) -> Verdict;
+
+    /// Whether the column in this place of `table`, which is to be made here, gets the default that it has there, or one that means the same. `from` and `at`
+    /// as above. Pure.
+    fn keeps_default(&self, _from: &str, _at: &ServerIdentity, _table: &Table, _column: usize) -> bool {
+        true
+    }
 
     /// Compares two positions of this endpoint's history. Pure. An error when either cannot be read or they are not comparable.
     fn compare(&self, a: &Position, b: &Position) -> Result<Ordering>;

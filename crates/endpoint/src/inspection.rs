@@ -38,13 +38,50 @@ pub struct Inspection {
     pub findings: Vec<Finding>,
 }
 
-/// How a server tells names apart.
+/// How a server tells names apart, and what it takes in tables that are made there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Names {
     /// Names of tables and of their schemas.
     pub tables: Case,
     /// Names of columns within a table.
     pub columns: Case,
+    /// What a name can be that is made there.
+    pub limit: Limit,
+    /// How many columns a table can have that is made there.
+    pub widest: usize,
+}
+
+/// What a server takes as a name of a schema, a table or a column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Limit {
+    /// Any.
+    None,
+    /// So many octets in UTF-8 at most.
+    Octets(usize),
+    /// So many characters at most, all of Unicode's basic plane, the last no blank.
+    Basic(usize),
+}
+
+impl Limit {
+    /// Why this name cannot be made there.
+    pub fn fault(self, name: &str) -> Option<String> {
+        let long = |is: usize, most, unit| {
+            (is > most).then(|| format!("it is {is} {unit} long, and names have at most {most} there"))
+        };
+        match self {
+            Limit::None => None,
+            Limit::Octets(most) => long(name.len(), most, "octets"),
+            Limit::Basic(most) => {
+                let strange = name.chars().find(|c| u32::from(*c) > 0xffff);
+                let strange =
+                    strange.map(|c| format!("it has the character {c}, which names cannot have there"));
+                let blank = name
+                    .ends_with(' ')
+                    .then(|| "it ends with a blank, which names cannot do there".to_owned());
+                long(name.chars().count(), most, "characters").or(strange).or(blank)
+            }
+        }
+    }
 }
 
 /// Which names that differ by the case of letters are one.

@@ -31,7 +31,7 @@ pub use delta::{Delta, Update};
 pub use endpoint::{Capabilities, CaptureKind, Cleanup, Endpoint, EndpointConfig, TlsMode, TlsOptions};
 pub use error::{EndpointError, ErrorKind};
 pub use findings::Findings;
-pub use inspection::{Ask, Case, Finding, Inspection, Names, Role, ServerIdentity, Severity};
+pub use inspection::{Ask, Case, Finding, Inspection, Limit, Names, Role, ServerIdentity, Severity};
 pub use merge::{Merged, exactly};
 pub use source::{ChangeStream, Chunk, ChunkReader, Coverage, Identity, Prepared, Snapshot, Source};
 pub use target::{Applied, Checkpoint, Loader, Target, WriteMode};

@@ -57,6 +57,12 @@ pub trait Target: Send {
     /// the largest value. Idempotent. Returns the statements it ran.
     async fn finish(&mut self, from: &str, tables: &[Arc<Table>]) -> Result<Vec<String>>;
 
+    /// When the changes have come to a stop: sets sequences of `tables` behind the largest value that was written meanwhile, so that the target can take over.
+    /// Nothing to do where the server does so by itself.
+    async fn next_numbers(&mut self, _tables: &[Arc<Table>]) -> Result<()> {
+        Ok(())
+    }
+
     /// Whether the table holds any row.
     async fn is_empty(&mut self, table: &Arc<Table>) -> Result<bool>;
 

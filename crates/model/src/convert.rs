@@ -198,7 +198,7 @@ mod tests {
         let large = "1".to_owned() + &"0".repeat(400);
         assert!(shown(number(&large), Type::Float64).starts_with("decimal 1"));
         assert!(shown(Value::Float64(1e300), Type::Float32).starts_with("float64 1"));
-        assert_eq!(shown(Value::Float64(f64::NEG_INFINITY), Type::Float32), "float32 -Infinity");
+        assert_eq!(shown(Value::Float64(f64::NEG_INFINITY), Type::Float32), "float32 -inf");
         assert_eq!(shown(Value::Int(9_007_199_254_740_993), Type::Float64), "float64 9007199254740992");
         assert_eq!(shown(Value::Float64(f64::NAN), to(2)), "decimal NaN");
     }

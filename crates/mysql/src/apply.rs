@@ -6,6 +6,7 @@ use crate::CHECKPOINT_TABLE;
 use crate::Result;
 use crate::altering::altering;
 use crate::catalog::{Layout, Which, describe};
+use crate::collision;
 use crate::config::Config;
 use crate::connect::{PATIENCE, Purpose, Session, literal, quoted};
 use crate::error::{from_driver, precondition, protocol};
@@ -21,7 +22,9 @@ use mysql_async::prelude::Queryable;
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
-use tidelock_endpoint::{Alteration, Applied, Checkpoint, Delta, ErrorKind, Loader, Target, WriteMode};
+use tidelock_endpoint::{
+    Alteration, Applied, Checkpoint, Delta, EndpointError, ErrorKind, Loader, Target, WriteMode,
+};
 use tidelock_model::{Image, Rows, Table, TableName};
 
 /// So many new rows are worth a LOAD DATA of their own, which takes more round trips.
@@ -162,6 +165,46 @@ impl MyTarget {
         }
     }
 
+    async fn apply_all(&mut self, deltas: &[Delta<'_>]) -> Result<Applied> {
+        let mut scripts = Vec::new();
+        let mut applied = Applied::default();
+        for delta in deltas {
+            let reading = self.known.reading(&mut self.session, &self.config.database, delta.table).await?;
+            if reading.table.key.is_empty() && !(delta.deletes.is_empty() && delta.updates.is_empty()) {
+                let message =
+                    format!("table {} has no key: its rows cannot be updated or deleted", delta.table.name);
+                return Err(precondition("TL-MY-NO-KEY", message));
+            }
+            let mut delta = Cow::Borrowed(delta);
+            let fresh = delta.fresh >= MANY && !merge::needed(&reading, &delta.updates)?;
+            if fresh && self.local {
+                let (known, fresh) = delta.upserts.split_at(delta.upserts.len() - delta.fresh);
+                let others = Delta { upserts: known.to_vec(), fresh: 0, ..delta.clone().into_owned() };
+                self.write(&reading, &others, &mut scripts, &mut applied).await?;
+                self.execute(std::mem::take(&mut scripts), &mut applied).await?;
+                if self.bring(&reading, fresh).await? {
+                    continue;
+                }
+                delta = Cow::Owned(Delta { upserts: fresh.to_vec(), ..Delta::new(delta.table) });
+            }
+            self.write(&reading, &delta, &mut scripts, &mut applied).await?;
+        }
+        self.execute(scripts, &mut applied).await?;
+        Ok(applied)
+    }
+
+    /// An error of a transaction that is given up, with both keys where the server took them for one.
+    async fn both_keys(&mut self, deltas: &[Delta<'_>], mut error: EndpointError) -> EndpointError {
+        for delta in deltas.iter().filter(|d| !d.upserts.is_empty()) {
+            let Ok(reading) = self.known.reading(&mut self.session, &self.config.database, delta.table).await
+            else {
+                break;
+            };
+            error = collision::named(&mut self.session, &reading, &delta.upserts, error).await;
+        }
+        error
+    }
+
     async fn send_pending(&mut self) -> Result<()> {
         match self.pending.take() {
             Some(begin) => self.session.run("beginning a transaction", begin).await,
@@ -241,31 +284,10 @@ impl Target for MyTarget {
     }
 
     async fn apply(&mut self, deltas: &[Delta<'_>]) -> Result<Applied> {
-        let mut scripts = Vec::new();
-        let mut applied = Applied::default();
-        for delta in deltas {
-            let reading = self.known.reading(&mut self.session, &self.config.database, delta.table).await?;
-            if reading.table.key.is_empty() && !(delta.deletes.is_empty() && delta.updates.is_empty()) {
-                let message =
-                    format!("table {} has no key: its rows cannot be updated or deleted", delta.table.name);
-                return Err(precondition("TL-MY-NO-KEY", message));
-            }
-            let mut delta = Cow::Borrowed(delta);
-            let fresh = delta.fresh >= MANY && !merge::needed(&reading, &delta.updates)?;
-            if fresh && self.local {
-                let (known, fresh) = delta.upserts.split_at(delta.upserts.len() - delta.fresh);
-                let others = Delta { upserts: known.to_vec(), fresh: 0, ..delta.clone().into_owned() };
-                self.write(&reading, &others, &mut scripts, &mut applied).await?;
-                self.execute(std::mem::take(&mut scripts), &mut applied).await?;
-                if self.bring(&reading, fresh).await? {
-                    continue;
-                }
-                delta = Cow::Owned(Delta { upserts: fresh.to_vec(), ..Delta::new(delta.table) });
-            }
-            self.write(&reading, &delta, &mut scripts, &mut applied).await?;
+        match self.apply_all(deltas).await {
+            Err(error) if error.kind == ErrorKind::Row => Err(self.both_keys(deltas, error).await),
+            applied => applied,
         }
-        self.execute(scripts, &mut applied).await?;
-        Ok(applied)
     }
 
     async fn read(&mut self, keys: &Rows) -> Result<Rows> {

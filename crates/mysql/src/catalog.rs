@@ -129,7 +129,8 @@ pub(crate) async fn describe_one(session: &mut Session, database: &str, name: &T
     })
 }
 
-fn filter(schema: &str, table: &str, database: &str, named: Option<&[TableName]>) -> String {
+/// The condition on names of schemas and tables: those of the database, or those named.
+pub(crate) fn filter(schema: &str, table: &str, database: &str, named: Option<&[TableName]>) -> String {
     let Some(named) = named else { return format!("{schema} = {}", literal(database)) };
     let one = |n: &TableName| {
         format!("({}, {})", literal(n.schema.as_deref().unwrap_or(database)), literal(&n.name))
@@ -326,7 +327,8 @@ async fn foreign_keys(
     Ok(found)
 }
 
-fn name(schema: &str, table: &str, database: &str) -> TableName {
+/// The name in the model of a table in a schema.
+pub(crate) fn name(schema: &str, table: &str, database: &str) -> TableName {
     if schema == database { TableName::new(table) } else { TableName::qualified(schema, table) }
 }
 

@@ -11,7 +11,7 @@ use tidelock_endpoint::{
     Ask, Capabilities, CaptureKind, Cleanup, Coverage, Endpoint, EndpointError, ErrorKind, Inspection,
     ServerIdentity, Source, Target, Verdict,
 };
-use tidelock_model::{Column, Position};
+use tidelock_model::{Column, Position, Table};
 
 /// One endpoint.
 pub(crate) struct MyEndpoint {
@@ -56,6 +56,10 @@ impl Endpoint for MyEndpoint {
         existing: Option<&Column>,
     ) -> Verdict {
         crate::verdict::verdict(from, crate::server::Flavor::of(at), column, existing)
+    }
+
+    fn keeps_default(&self, from: &str, at: &ServerIdentity, table: &Table, column: usize) -> bool {
+        crate::schema::keeps_default(from, table, column, crate::server::Flavor::of(at))
     }
 
     fn compare(&self, a: &Position, b: &Position) -> Result<Ordering> {

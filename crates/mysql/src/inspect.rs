@@ -6,11 +6,14 @@ use crate::charset::Charset;
 use crate::codec::Codec;
 use crate::config::Config;
 use crate::connect::{Purpose, Session, literal, quoted};
+use crate::others::others;
 use crate::privileges::{Grants, user};
 use crate::server::{Flavor, Server};
 use crate::withheld::{schemas, withheld};
 use std::collections::BTreeMap;
-use tidelock_endpoint::{Ask, CaptureKind, Case, Finding, Findings, Inspection, Names, Role, Severity};
+use tidelock_endpoint::{
+    Ask, CaptureKind, Case, Finding, Findings, Inspection, Limit, Names, Role, Severity,
+};
 use tidelock_model::ReferentialAction;
 
 /// Below a day, a weekend is lost.
@@ -49,6 +52,7 @@ pub(crate) async fn inspect(config: &Config, ask: &Ask) -> Result<Inspection> {
             triggers(&mut session, config, &layouts, &mut findings).await?;
         }
     }
+    others(&mut session, &config.database, ask, &mut findings).await?;
     for layout in &layouts {
         match ask.role {
             Role::Target => target_table(layout, &mut findings),
@@ -60,7 +64,8 @@ pub(crate) async fn inspect(config: &Config, ask: &Ask) -> Result<Inspection> {
     }
     let mut tables: Vec<_> = layouts.iter().map(|l| l.table.clone()).collect();
     tables.sort_by(|a, b| a.name.cmp(&b.name));
-    let names = Names { tables: server.table_names, columns: Case::Any };
+    let names =
+        Names { tables: server.table_names, columns: Case::Any, limit: Limit::Basic(64), widest: 1017 };
     Ok(Inspection { server: server.identity.clone(), names, tables, findings: findings.list })
 }
 
@@ -199,11 +204,17 @@ fn source_table(layout: &Layout, grants: &Grants, server: &Server, followed: boo
         findings.error("TL-MY-PRIVILEGE-SELECT", &subject, "the user may not read it", remedy);
     }
     if table.key.is_empty() {
+        let taken = |name: &&str| table.columns.iter().any(|c| c.name.eq_ignore_ascii_case(name));
+        let free = ["id", "row_id", "tidelock_id"].into_iter().find(|name| !taken(name)).unwrap_or("…");
         findings.error(
             "TL-MY-NO-KEY",
             &subject,
             "it has neither a primary key nor a unique index over NOT NULL columns: rows cannot be told apart",
-            format!("ALTER TABLE {} ADD COLUMN id BIGINT AUTO_INCREMENT PRIMARY KEY", layout.sql_name()),
+            format!(
+                "ALTER TABLE {} ADD COLUMN {} BIGINT AUTO_INCREMENT PRIMARY KEY",
+                layout.sql_name(),
+                quoted(free)
+            ),
         );
     }
     engine(layout, &subject, "the snapshot is not consistent for it", findings);

@@ -4,6 +4,7 @@
 //! error here, and the number of rows must be what was sent.
 
 use crate::Result;
+use crate::collision;
 use crate::config::Config;
 use crate::connect::{Session, quoted};
 use crate::encode::{Form, field_expression, put};
@@ -193,10 +194,13 @@ impl Loader for MyLoader {
         }
         // REPLACE would delete what the job does not carry.
         let plain = reading.plain_upsert() && reading.wide.is_none();
-        if self.local && (mode == WriteMode::Insert || plain) {
-            return self.load_data(&reading, mode, rows).await;
-        }
-        self.statements(&reading, mode, rows).await
+        let loaded = match self.local && (mode == WriteMode::Insert || plain) {
+            true => self.load_data(&reading, mode, rows).await,
+            false => self.statements(&reading, mode, rows).await,
+        };
+        let Err(error) = loaded else { return Ok(()) };
+        let images = rows.images().collect::<std::result::Result<Vec<_>, _>>().map_err(error::codec)?;
+        Err(collision::named(&mut self.session, &reading, &images, error).await)
     }
 
     async fn commit(&mut self, checkpoint: &Checkpoint) -> Result<()> {

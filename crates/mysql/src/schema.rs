@@ -10,7 +10,10 @@ use crate::{CHECKPOINT_TABLE, ENGINE};
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
-use tidelock_model::{Column, ColumnDefault, ForeignKey, Index, ReferentialAction, Table, TableName, Type};
+use tidelock_model::{
+    Column, ColumnDefault, Date, DateTime, ForeignKey, Index, ReferentialAction, Table, TableName, Time,
+    Timestamp, Type,
+};
 
 /// Octets of a row that its VARCHARs may take; InnoDB allows 65,535 for all columns.
 const ROW_OCTETS: u64 = 48_000;
@@ -28,7 +31,7 @@ pub(crate) fn checkpoint_table() -> String {
 /// The statement that makes a table, or all that is in the way.
 pub(crate) fn create_table(from: &str, table: &Table, server: &Server, database: &str) -> Result<String> {
     let flavor = server.flavor;
-    let indexed = |i: &usize| table.key.contains(i) || table.indexes.iter().any(|x| x.columns.contains(i));
+    let indexed = |i: &usize| is_indexed(table, *i);
     let mut faults = Vec::new();
     let mut columns: Vec<(usize, Made)> = Vec::new();
     for (i, column) in table.columns.iter().enumerate() {
@@ -87,14 +90,28 @@ pub(crate) fn column_sql(table: &Table, place: usize, made: &Made, flavor: Flavo
     let mut sql = format!("{} {}", quoted(&column.name), made.native);
     if !generated {
         sql += if column.nullable && !table.key.contains(&place) { " NULL" } else { " NOT NULL" };
-        let first_of_key = table.key.first() == Some(&place)
-            || table.indexes.iter().any(|i| i.columns.first() == Some(&place) && i.unique);
-        sql += &default(column, made, first_of_key, flavor);
+        sql += &default(column, made, leads_key(table, place), flavor);
     }
     if let Some(comment) = made.comment {
         sql += &format!(" COMMENT {}", literal(comment));
     }
     sql
+}
+
+fn is_indexed(table: &Table, column: usize) -> bool {
+    table.key.contains(&column) || table.indexes.iter().any(|x| x.columns.contains(&column))
+}
+
+fn leads_key(table: &Table, column: usize) -> bool {
+    table.key.first() == Some(&column)
+        || table.indexes.iter().any(|i| i.columns.first() == Some(&column) && i.unique)
+}
+
+/// Whether the column's default is one that can stand in a table made here.
+pub(crate) fn keeps_default(from: &str, table: &Table, place: usize, flavor: Flavor) -> bool {
+    let column = &table.columns[place];
+    let Ok(made) = made(from, column, is_indexed(table, place), flavor) else { return true };
+    column.default.is_none() || !default(column, &made, leads_key(table, place), flavor).is_empty()
 }
 
 fn default(column: &Column, made: &Made, first_of_key: bool, flavor: Flavor) -> String {
@@ -144,13 +161,30 @@ fn literal_default(column: &Column, made: &Made, text: &str, flavor: Flavor) -> 
         {
             text.to_owned()
         }
-        Type::Bytes { .. } | Type::Bits { .. } | Type::Geometry => return String::new(),
+        Type::Date if !matches!(Date::parse(text), Ok(Date::Day(_))) => return String::new(),
+        Type::Time { .. } if Time::parse(text).is_err() => return String::new(),
+        Type::DateTime { .. } | Type::Timestamp { .. } => match moment(column, text) {
+            Some(moment) => literal(&moment),
+            None => return String::new(),
+        },
+        Type::Bytes { .. } | Type::Bits { .. } | Type::Geometry | Type::Interval => return String::new(),
         _ => literal(text),
     };
     if large && !(flavor == Flavor::MariaDb && made.native.starts_with("json")) {
         return format!(" DEFAULT ({value})");
     }
     format!(" DEFAULT {value}")
+}
+
+/// A moment as DATETIME and TIMESTAMP have it: of an instant that is told with its offset, at UTC.
+fn moment(column: &Column, text: &str) -> Option<String> {
+    match (&column.data_type, Timestamp::parse(text)) {
+        (Type::Timestamp { .. }, Ok(Timestamp::Micros(micros))) => Some(DateTime::Micros(micros).to_string()),
+        _ => match DateTime::parse(text) {
+            Ok(at @ DateTime::Micros(_)) => Some(at.to_string()),
+            _ => None,
+        },
+    }
 }
 
 fn column_list(table: &Table, places: &[usize]) -> String {

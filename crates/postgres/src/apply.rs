@@ -308,6 +308,11 @@ impl Target for PgTarget {
         Ok(statements)
     }
 
+    async fn next_numbers(&mut self, tables: &[Arc<Table>]) -> Result<()> {
+        let statements = schema::next_numbers(tables, &self.there(tables).await?);
+        self.run_all("setting the next numbers", &statements).await
+    }
+
     async fn is_empty(&mut self, table: &Arc<Table>) -> Result<bool> {
         let doing = format!("looking whether {} is empty", table.name);
         let sql = format!("SELECT 1 FROM {} LIMIT 1", sql_name(&table.name));

@@ -59,6 +59,10 @@ pub(crate) struct Layout {
     pub identity_generated: bool,
     /// Columns of the key whose collation takes different texts for equal.
     pub loose_key: Vec<String>,
+    /// Columns beside the key that are GENERATED ALWAYS AS IDENTITY.
+    always: Vec<String>,
+    /// A primary key that is DEFERRABLE: its name and columns. No row can be told by it in the log, nor written by it.
+    pub late_key: Option<(String, Vec<String>)>,
     /// The unique index that could be the replica identity.
     pub identity_index: Option<String>,
     /// Something beside the key must be unique.
@@ -78,6 +82,16 @@ pub(crate) struct Layout {
 }
 
 impl Layout {
+    /// The table as one that is written to: the server changes no value of a column that is GENERATED ALWAYS AS IDENTITY. (New keys it takes.)
+    pub fn as_written(&self) -> Arc<Table> {
+        if self.always.is_empty() {
+            return self.table.clone();
+        }
+        let mut table = (*self.table).clone();
+        table.columns.iter_mut().filter(|c| self.always.contains(&c.name)).for_each(|c| c.generated = true);
+        Arc::new(table)
+    }
+
     pub fn sql_name(&self) -> String {
         crate::names::sql_name(&self.table.name)
     }
@@ -252,6 +266,11 @@ fn layout(row: &Answer, parts: &Parts<'_>, types: &Types, version: u32) -> Resul
     let identity = if identity_generated { Identity::Lacking } else { identity(row, &indexes) };
     let loose = indexes.key.iter().filter(|i| parts.columns[**i].flag(11));
     let loose_key = loose.map(|i| columns[*i].name.clone()).collect();
+    let always =
+        parts.columns.iter().enumerate().filter(|(i, c)| c.text(8) == "a" && !indexes.key.contains(i));
+    let always = always.map(|(i, _)| columns[i].name.clone()).collect();
+    let named = |places: &Vec<usize>| places.iter().map(|i| columns[*i].name.clone()).collect();
+    let late_key = indexes.late.as_ref().map(|(name, places)| (name.clone(), named(places)));
     let table = Table {
         name: table_name(row.text(2), row.text(3)),
         columns,
@@ -270,6 +289,8 @@ fn layout(row: &Answer, parts: &Parts<'_>, types: &Types, version: u32) -> Resul
         identity,
         identity_generated,
         loose_key,
+        always,
+        late_key,
         identity_index: indexes.key_name,
         more_unique: indexes.more_unique,
         special_indexes: indexes.special,
@@ -318,6 +339,8 @@ struct Indexes {
     key_name: Option<String>,
     primary: bool,
     replica: Option<Vec<usize>>,
+    /// The primary key, where it is DEFERRABLE.
+    late: Option<(String, Vec<usize>)>,
     others: Vec<Index>,
     special: Vec<String>,
     more_unique: bool,
@@ -345,6 +368,9 @@ impl Indexes {
                 sorted.primary = row.flag(4);
                 sorted.key_name = Some(name);
                 continue;
+            }
+            if row.flag(4) && !row.flag(6) {
+                sorted.late = places.clone().map(|places| (name.clone(), places));
             }
             sorted.more_unique |= row.flag(3) || row.flag(8);
             match places {

@@ -13,7 +13,7 @@ use tidelock_endpoint::{
     Ask, Capabilities, CaptureKind, Cleanup, Coverage, Endpoint, EndpointError, ErrorKind, Inspection,
     ServerIdentity, Source, Target, Verdict,
 };
-use tidelock_model::{Column, Position};
+use tidelock_model::{Column, Position, Table};
 
 /// One endpoint.
 pub(crate) struct PgEndpoint {
@@ -58,6 +58,10 @@ impl Endpoint for PgEndpoint {
         existing: Option<&Column>,
     ) -> Verdict {
         crate::verdict::verdict(from, column, existing)
+    }
+
+    fn keeps_default(&self, from: &str, _: &ServerIdentity, table: &Table, column: usize) -> bool {
+        crate::schema::keeps_default(from, &table.columns[column])
     }
 
     fn compare(&self, a: &Position, b: &Position) -> Result<Ordering> {

@@ -5,7 +5,10 @@ use crate::catalog::{Identity, Layout, Which, describe};
 use crate::config::Config;
 use crate::connect::{OLDEST, Purpose, Session};
 use crate::names::{literal, quoted};
-use tidelock_endpoint::{Ask, CaptureKind, Case, Finding, Findings, Inspection, Names, Role, Severity};
+use crate::others::others;
+use tidelock_endpoint::{
+    Ask, CaptureKind, Case, Finding, Findings, Inspection, Limit, Names, Role, Severity,
+};
 
 /// Looks, and changes nothing.
 pub(crate) async fn inspect(config: &Config, ask: &Ask) -> Result<Inspection> {
@@ -32,6 +35,7 @@ pub(crate) async fn inspect(config: &Config, ask: &Ask) -> Result<Inspection> {
         }
         Role::Target => target(&session, &mut findings).await?,
     }
+    others(&session, ask, &mut findings).await?;
     let quiet = ask.role != Role::Target || replica_role(&session).await?;
     for layout in &layouts {
         match ask.role {
@@ -41,9 +45,20 @@ pub(crate) async fn inspect(config: &Config, ask: &Ask) -> Result<Inspection> {
             Role::TwoWaySource(_) => followed(layout, true, &mut findings),
         }
     }
-    let mut tables: Vec<_> = layouts.iter().map(|l| l.table.clone()).collect();
+    let mut tables: Vec<_> = layouts
+        .iter()
+        .map(|layout| match ask.role {
+            Role::Target => layout.as_written(),
+            _ => layout.table.clone(),
+        })
+        .collect();
     tables.sort_by(|a, b| a.name.cmp(&b.name));
-    let names = Names { tables: Case::Exact, columns: Case::Exact };
+    let names = Names {
+        tables: Case::Exact,
+        columns: Case::Exact,
+        limit: Limit::Octets(crate::names::LONGEST),
+        widest: 1600,
+    };
     Ok(Inspection { server: session.server.identity.clone(), names, tables, findings: findings.list })
 }
 
@@ -144,13 +159,30 @@ fn readable(layout: &Layout, findings: &mut Findings) {
         findings.error("TL-PG-PRIVILEGE-SELECT", &subject, "the user may not read it", remedy);
     }
     if layout.table.key.is_empty() {
-        let remedy = format!(
-            "ALTER TABLE {} ADD COLUMN id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY",
-            layout.sql_name()
-        );
-        let message = "it has neither a primary key nor a unique index over NOT NULL columns: rows cannot be told apart";
+        let (message, remedy) = keyless(layout);
         findings.error("TL-PG-NO-KEY", &subject, message, remedy);
     }
+}
+
+/// Why its rows cannot be told apart, and the statement that mends it.
+fn keyless(layout: &Layout) -> (&'static str, String) {
+    let table = layout.sql_name();
+    if let Some((name, columns)) = &layout.late_key {
+        let columns = columns.iter().map(|c| quoted(c)).collect::<Vec<_>>().join(", ");
+        let message = "its primary key is DEFERRABLE, and the server tells no row by such a key: rows cannot be told apart";
+        return (
+            message,
+            format!("ALTER TABLE {table} DROP CONSTRAINT {}, ADD PRIMARY KEY ({columns})", quoted(name)),
+        );
+    }
+    let free = ["id", "row_id", "tidelock_id"].into_iter().find(|name| layout.table.column(name).is_none());
+    let message =
+        "it has neither a primary key nor a unique index over NOT NULL columns: rows cannot be told apart";
+    let column = quoted(free.unwrap_or("…"));
+    (
+        message,
+        format!("ALTER TABLE {table} ADD COLUMN {column} bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY"),
+    )
 }
 
 fn followed(layout: &Layout, two_way: bool, findings: &mut Findings) {

@@ -37,6 +37,7 @@ pub mod fuzzing;
 mod inspect;
 mod load;
 mod names;
+mod others;
 mod position;
 mod read;
 mod reading;

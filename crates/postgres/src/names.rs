@@ -3,7 +3,7 @@
 use tidelock_model::{Table, TableName};
 
 /// Bytes of a name; the server would cut a longer one in silence.
-const LONGEST: usize = 63;
+pub(crate) const LONGEST: usize = 63;
 /// Where tables without a schema are.
 pub(crate) const DEFAULT_SCHEMA: &str = "public";
 

@@ -191,17 +191,48 @@ pub(crate) fn finish(from: &str, tables: &[Arc<Table>], there: &HashMap<TableNam
     statements
 }
 
-/// Moves the column's sequence, where it has one that we may move, behind its largest value; never back.
+/// For each numbered column that leads an index: values that come behind the load, with their changes, have moved no sequence. (Without an index nothing has to be
+/// unique, and looking for the largest value would read the whole table.)
+pub(crate) fn next_numbers(tables: &[Arc<Table>], there: &HashMap<TableName, Layout>) -> Vec<String> {
+    let mut statements = Vec::new();
+    for layout in tables.iter().filter_map(|t| there.get(&t.name)) {
+        let table = &layout.table;
+        let leads = |i: usize| {
+            table.key.first() == Some(&i) || table.indexes.iter().any(|x| x.columns.first() == Some(&i))
+        };
+        let numbered = table
+            .columns
+            .iter()
+            .enumerate()
+            .filter(|(i, c)| c.default == Some(ColumnDefault::AutoIncrement) && leads(*i));
+        statements.extend(numbered.map(|(_, c)| next_number(&table.name, &c.name)));
+    }
+    statements
+}
+
+/// Moves the column's sequence, where it has one that we may move, behind its largest value (its smallest, where it counts down); never back, and in steps of its
+/// own, so that sequences that share the numbers among servers go on doing so.
 fn next_number(table: &TableName, column: &str) -> String {
-    let (name, column) = (sql_name(table), column);
+    let (name, quoted) = (sql_name(table), quoted(column));
     format!(
-        "SELECT setval(s, m) FROM (SELECT pg_get_serial_sequence({}, {})::regclass AS s, (SELECT max({}) FROM {name}) AS m) AS n \
-         WHERE CASE WHEN has_sequence_privilege(s, 'UPDATE') AND has_sequence_privilege(s, 'USAGE') \
-         THEN m > coalesce(pg_sequence_last_value(s), 0) ELSE false END",
+        "SELECT setval(s, last + (m - last) / step * step) FROM (SELECT s, step, low, high, coalesce(pg_sequence_last_value(s), first - step) AS last, \
+         (SELECT CASE WHEN step > 0 THEN max({quoted}) ELSE min({quoted}) END FROM {name})::bigint AS m FROM (SELECT seqrelid::regclass AS s, \
+         seqincrement AS step, seqstart AS first, seqmin AS low, seqmax AS high FROM pg_sequence WHERE seqrelid = pg_get_serial_sequence({}, {})::regclass \
+         AND has_sequence_privilege(seqrelid, 'UPDATE') AND has_sequence_privilege(seqrelid, 'USAGE')) AS sequence) AS n \
+         WHERE (m - last) / step >= 1 AND m BETWEEN low AND high",
         literal(&name),
-        literal(column),
-        quoted(column)
+        literal(column)
     )
+}
+
+/// Whether the column's default is one that can stand in a table made here.
+pub(crate) fn keeps_default(from: &str, column: &Column) -> bool {
+    let Ok(native) = made(from, column) else { return true };
+    match column.default {
+        None => true,
+        Some(ColumnDefault::AutoIncrement) => matches!(&*native, "smallint" | "integer" | "bigint"),
+        Some(_) => !default(from, column, &native).is_empty(),
+    }
 }
 
 fn names<'t>(table: &'t Table, places: &[usize]) -> Vec<&'t str> {

@@ -118,10 +118,10 @@ pub enum OnKey {
 
 /// Writes rows of one table.
 pub struct Writer<'db> {
-    db: &'db Connection,
-    table: Arc<Table>,
-    real: Found,
-    bound: Vec<Bound>,
+    pub(crate) db: &'db Connection,
+    pub(crate) table: Arc<Table>,
+    pub(crate) real: Found,
+    pub(crate) bound: Vec<Bound>,
     /// Columns that are written: those that the file does not compute.
     written: Vec<usize>,
 }
@@ -139,7 +139,7 @@ impl<'db> Writer<'db> {
         ident(&self.table.columns[place].name)
     }
 
-    fn own(&self) -> String {
+    pub(crate) fn own(&self) -> String {
         ident(&self.table.name.name)
     }
 
@@ -159,11 +159,12 @@ impl<'db> Writer<'db> {
 
     fn run(&self, statement: &mut Statement<'_>, row: Image<'_>) -> Written<usize> {
         statement.raw_execute().map_err(|e| {
-            let key = self.table.key.iter().filter_map(|k| match row.slot(*k) {
-                Ok(Slot::Value(value)) => Some(format!("{} = {value}", self.table.columns[*k].name)),
-                _ => None,
-            });
-            let key = key.collect::<Vec<_>>().join(", ");
+            let key = self.key_text(row);
+            if error::is_unique_violation(&e)
+                && let Some(other) = self.beside(row, &key)
+            {
+                return Failed::Unique(self.taken_for_one(&key, &other));
+            }
             self.failed_at(format!("writing the row {key} of table {}", self.table.name), e)
         })
     }

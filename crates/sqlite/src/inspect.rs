@@ -8,9 +8,9 @@ use crate::{capture, error};
 use rusqlite::Connection;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use tidelock_endpoint::{Ask, CaptureKind, Case, Finding, Inspection, Names, Result, Role, Severity};
+use tidelock_endpoint::{Ask, CaptureKind, Case, Finding, Inspection, Limit, Names, Result, Role, Severity};
 
-const NAMES: Names = Names { tables: Case::Ascii, columns: Case::Ascii };
+const NAMES: Names = Names { tables: Case::Ascii, columns: Case::Ascii, limit: Limit::None, widest: 2000 };
 
 /// See `Endpoint::inspect`.
 pub async fn inspect(path: &Path, ask: &Ask) -> Result<Inspection> {
@@ -67,7 +67,11 @@ fn look(db: &Connection, path: &Path, ask: &Ask, mut findings: Vec<Finding>) -> 
                 "it is a {} and takes no part",
                 if kind == "view" { "view" } else { "virtual table" }
             );
-            Finding::new(Severity::Note, "TL-SQLITE-NO-TABLE", name, message)
+            let finding = Finding::new(Severity::Note, "TL-SQLITE-NO-TABLE", name, message);
+            match kind == "view" {
+                true => finding.remedy("name the tables that it reads: it has no changes of its own"),
+                false => finding,
+            }
         }));
     }
     let followed = matches!(ask.role, Role::Source(_) | Role::TwoWaySource(_));

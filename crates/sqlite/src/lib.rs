@@ -17,6 +17,7 @@ mod apply;
 mod capture;
 mod catalogue;
 mod cleanup;
+mod collision;
 mod config;
 mod decode;
 mod encode;
@@ -50,7 +51,7 @@ use tidelock_endpoint::{
     Ask, Capabilities, CaptureKind, Cleanup, Coverage, Endpoint, EndpointConfig, Inspection, Result,
     ServerIdentity, Source, Target, Verdict,
 };
-use tidelock_model::{Column, Position};
+use tidelock_model::{Column, Position, Table};
 
 /// A column of each declared type that we know, as it is read: for the page that says what becomes of it elsewhere.
 pub fn types() -> Vec<Column> {
@@ -102,6 +103,10 @@ impl Endpoint for File {
         existing: Option<&Column>,
     ) -> Verdict {
         verdict::column_verdict(from, column, existing)
+    }
+
+    fn keeps_default(&self, from: &str, _: &ServerIdentity, table: &Table, column: usize) -> bool {
+        schema::keeps_default(from, table, column)
     }
 
     fn compare(&self, a: &Position, b: &Position) -> Result<Ordering> {

@@ -141,14 +141,21 @@ pub fn column_text(from: &str, table: &Table, column: &Column, rowid: bool) -> R
     if !column.nullable {
         text.push_str(" NOT NULL");
     }
-    if let Some(default) = default_text(column) {
+    if let Some(default) = default_text(from, column) {
         text.push_str(" DEFAULT ");
         text.push_str(&default);
     }
     Ok(text)
 }
 
-fn default_text(column: &Column) -> Option<String> {
+/// Whether the column's default is one that can stand in a table made here.
+pub fn keeps_default(from: &str, table: &Table, place: usize) -> bool {
+    let column = &table.columns[place];
+    let rowid = table.primary && table.key == [place] && is_auto(column);
+    column.default.is_none() || rowid || default_text(from, column).is_some()
+}
+
+fn default_text(from: &str, column: &Column) -> Option<String> {
     Some(match column.default.as_ref()? {
         ColumnDefault::AutoIncrement => return None,
         ColumnDefault::Expression { engine, sql } => {
@@ -163,6 +170,10 @@ fn default_text(column: &Column) -> Option<String> {
             Type::Timestamp { .. } => format!("({NOW_WITH_ZONE})"),
             _ => "CURRENT_TIMESTAMP".into(),
         },
+        // Octets are spelled by each engine in its own way.
+        ColumnDefault::Literal(_) if matches!(column.data_type, Type::Bytes { .. }) && from == "postgres" => {
+            return None;
+        }
         ColumnDefault::Literal(text) => constant(text, &column.data_type),
     })
 }

@@ -187,6 +187,10 @@ impl<'a> Delivery<'a> {
         {
             self.checkpoint(&mut assembler).await?;
         }
+        if !self.state.unfinished {
+            let tables: Vec<_> = flow.tables.iter().map(|t| t.target.clone()).collect();
+            self.target.next_numbers(&tables).await.map_err(SyncError::at(&flow.target))?;
+        }
         Ok(())
     }
 

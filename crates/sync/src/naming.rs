@@ -72,6 +72,32 @@ pub fn same_columns(mapped: &Table, subject: &str, target: Side<'_>) -> Vec<Find
     findings
 }
 
+/// What cannot be made at the target: names of the table or of its columns, or so many of these.
+pub fn impossible(mapped: &Table, subject: &str, target: Side<'_>) -> Vec<Finding> {
+    let limit = target.inspection.names.limit;
+    let fault = |name: &str, what: &str, remedy: &str| {
+        let at = target.endpoint.name();
+        let message = format!("{what} {name} cannot be made at {at}: {}", limit.fault(name)?);
+        Some(Finding::new(Severity::Error, "TL-PLAN-NAME", subject, message).remedy(remedy))
+    };
+    let other = "give the table another name with `to:` in the job's tables";
+    let schema = mapped.name.schema.as_deref().and_then(|s| fault(s, "schema", other));
+    let mut findings: Vec<Finding> =
+        schema.into_iter().chain(fault(&mapped.name.name, "table", other)).collect();
+    let column = |c: &tidelock_model::Column| {
+        fault(&c.name, "column", "give the column another name with `rename:` in the job's tables")
+    };
+    findings.extend(mapped.columns.iter().filter_map(column));
+    let (columns, widest) = (mapped.columns.len(), target.inspection.names.widest);
+    if columns > widest {
+        let message = format!("it has {columns} columns, and a table has at most {widest} there");
+        let finding = Finding::new(Severity::Error, "TL-PLAN-TOO-WIDE", subject, message);
+        findings
+            .push(finding.remedy("leave columns out with `columns: [ … ]` or `columns: { exclude: […] }`"));
+    }
+    findings
+}
+
 fn folded(name: &TableName, target: Side<'_>) -> TableName {
     let case = target.inspection.names.tables;
     TableName { schema: name.schema.as_deref().map(|s| case.key(s)), name: case.key(&name.name) }

@@ -162,6 +162,13 @@ fn select_tables(
             findings.push(Finding::new(Severity::Note, "TL-PLAN-TO-BE-MADE", name, message));
             continue;
         }
+        // What is there under that name and is no table, as the engine tells it where all tables are asked for.
+        let no_table = |f: &&Finding| f.code.ends_with("-NO-TABLE") && f.subject == name;
+        if let Some(other) = inspection.findings.iter().find(no_table) {
+            let finding = Finding::new(Severity::Error, "TL-PLAN-NO-TABLE", name, &other.message);
+            findings.push(Finding { remedy: other.remedy.clone(), ..finding });
+            continue;
+        }
         let has: Vec<String> = inspection.tables.iter().map(|t| t.name.to_string()).take(30).collect();
         let message = format!("{source} has no such table; it has: {}", has.join(", "));
         findings.push(

@@ -259,7 +259,7 @@ impl Loose {
 async fn a_key_of_other_letters_is_another_key_though_the_targets_collation_takes_it_for_the_same() {
     for (collation, other) in [("NOCASE", "A"), ("RTRIM", "a ")] {
         let mut loose = Loose::new(collation).await;
-        let clash = "TL-SQLITE-CONSTRAINT: 'a'1k";
+        let clash = "TL-SQLITE-SAME-KEY: 'a'1k";
         assert_eq!(loose.after(|d, of| d.upserts = vec![of(other)]).await, clash);
         assert_eq!(loose.after(|d, of| d.inserts = vec![of(other)]).await, clash);
         let untouched = "missing 0, present 0: 'a'1k";

@@ -10,11 +10,21 @@ use tidelock_endpoint::{
 };
 use tidelock_model::{Position, ReferentialAction, Type};
 
-const EXACT: Names =
-    Names { tables: tidelock_endpoint::Case::Exact, columns: tidelock_endpoint::Case::Exact };
+const EXACT: Names = Names {
+    tables: tidelock_endpoint::Case::Exact,
+    columns: tidelock_endpoint::Case::Exact,
+    limit: tidelock_endpoint::Limit::None,
+    widest: 1000,
+};
 
-const FOLDED: Names =
-    Names { tables: tidelock_endpoint::Case::Ascii, columns: tidelock_endpoint::Case::Ascii };
+const NARROW: Names = Names { limit: tidelock_endpoint::Limit::Octets(6), widest: 2, ..EXACT };
+
+const FOLDED: Names = Names {
+    tables: tidelock_endpoint::Case::Ascii,
+    columns: tidelock_endpoint::Case::Ascii,
+    limit: tidelock_endpoint::Limit::None,
+    widest: 1000,
+};
 
 /// An endpoint that is only ever asked for its name, its engine, and what it would make of a column.
 struct Paper(&'static str, Capabilities);
@@ -54,6 +64,9 @@ impl Endpoint for Paper {
             native => Verdict::Exact { native: native.into() },
         }
     }
+    fn keeps_default(&self, _: &str, _: &ServerIdentity, _: &Table, _: usize) -> bool {
+        false
+    }
     fn compare(&self, _: &Position, _: &Position) -> Result<Ordering> {
         unreachable!("planning is pure")
     }
@@ -65,7 +78,7 @@ impl Endpoint for Paper {
     }
 }
 
-/// `items: id* name qty:wide sum= must! code^ other>things`: the key, a type, generated, NOT NULL, a unique index, a reference.
+/// `items: id* name qty:wide sum= must! code^ odd~ other>things`: the key, a type, generated, NOT NULL, a unique index, with a default that nobody else has, a reference.
 fn table(text: &str) -> Arc<Table> {
     let (name, columns) = text.split_once(": ").unwrap();
     let mut table = Table {
@@ -78,11 +91,12 @@ fn table(text: &str) -> Arc<Table> {
     };
     for (place, word) in columns.split(' ').enumerate() {
         let (word, refers) = word.split_once('>').map_or((word, None), |(w, to)| (w, Some(to)));
-        let plain = word.trim_end_matches(['*', '=', '!', '^']);
+        let plain = word.trim_end_matches(['*', '=', '!', '^', '~']);
         let (name, native) = plain.split_once(':').unwrap_or((plain, "integer"));
         let mut column = Column::new(name, Type::int(32), native);
         column.generated = word.ends_with('=');
-        column.nullable = !word.ends_with(['*', '!']);
+        column.default = word.contains('~').then(|| ColumnDefault::Literal("odd".into()));
+        column.nullable = !word.contains(['*', '!']);
         if word.ends_with('*') {
             table.key.push(place);
         }
@@ -397,6 +411,33 @@ const CASES: &[Case] = &[
         names: FOLDED,
         found: &["Error TL-PLAN-SAME-COLUMN items"],
         tables: 0,
+        ..PLAIN
+    },
+    Case {
+        hazard: "names and so many columns that the target cannot have",
+        source: &["articles: id* name quantity", "items: id* name"],
+        names: NARROW,
+        found: &[
+            "Error TL-PLAN-NAME articles",
+            "Error TL-PLAN-NAME articles",
+            "Error TL-PLAN-TOO-WIDE articles",
+        ],
+        tables: 1,
+        ..PLAIN
+    },
+    Case {
+        hazard: "what is there already has whatever name it has",
+        source: &["articles: id* name quantity"],
+        target: &["articles: id* name quantity"],
+        names: NARROW,
+        ..PLAIN
+    },
+    Case {
+        hazard: "defaults that a table to be made does not get",
+        source: &["items: id* name~ must!~", "goods: id* name~"],
+        target: &["goods: id* name"],
+        found: &["Note TL-PLAN-DEFAULT items.name", "Warning TL-PLAN-DEFAULT items.must"],
+        tables: 2,
         ..PLAIN
     },
     Case {

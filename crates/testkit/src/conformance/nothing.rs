@@ -7,8 +7,8 @@ use std::cmp::Ordering;
 use std::sync::Arc;
 use tidelock_endpoint::{
     Alteration, Applied, Ask, Capabilities, CaptureKind, Case, Checkpoint, Cleanup, Coverage, Delta,
-    Endpoint, EndpointConfig, EndpointError, ErrorKind, Inspection, Loader, Names, Result, ServerIdentity,
-    Source, Target, Verdict, WriteMode,
+    Endpoint, EndpointConfig, EndpointError, ErrorKind, Inspection, Limit, Loader, Names, Result,
+    ServerIdentity, Source, Target, Verdict, WriteMode,
 };
 use tidelock_model::{Column, Position, Rows, Table, Type};
 
@@ -84,7 +84,7 @@ impl Endpoint for SaysYes {
         };
         let server = ServerIdentity { product: "nothing".into(), version: "1".into(), id: "1".into() };
         let tables = ask.tables.iter().flatten().map(table).collect();
-        let names = Names { tables: Case::Exact, columns: Case::Exact };
+        let names = Names { tables: Case::Exact, columns: Case::Exact, limit: Limit::None, widest: 1000 };
         Ok(Inspection { server, names, tables, findings: Vec::new() })
     }
     async fn source(&self, _: CaptureKind) -> Result<Box<dyn Source>> {

@@ -16,10 +16,18 @@ pub const SETUP: &[&str] = &[
     "CREATE DOMAIN percent AS numeric(5,2) CHECK (VALUE BETWEEN 0 AND 100)",
     "CREATE DOMAIN short AS varchar(10)",
     "CREATE TYPE pair AS (a integer, b text)",
+    "CREATE EXTENSION hstore",
+    "CREATE EXTENSION citext",
+    "CREATE EXTENSION ltree",
 ];
 
 /// Of the same in a database that is written to: composites are never made there.
-pub const SETUP_THERE: &[&str] = &["CREATE TYPE pair AS (a integer, b text)"];
+pub const SETUP_THERE: &[&str] = &[
+    "CREATE TYPE pair AS (a integer, b text)",
+    "CREATE EXTENSION hstore",
+    "CREATE EXTENSION citext",
+    "CREATE EXTENSION ltree",
+];
 
 pub const TYPES: &[Sample] = &[
     sample("boolean", Bool, &[Edge("true", Plain), Edge("false", Plain)]),
@@ -268,6 +276,11 @@ pub const TYPES: &[Sample] = &[
     sample("tid", Native, &[Edge("'(4294967295,65535)'", Plain)]),
     sample("oidvector", Native, &[Edge("'1 2 3'", Plain)]),
     sample("int2vector", Native, &[Edge("'1 -2 3'", Plain)]),
+    // Of extensions that come with the server.
+    sample("hstore", Native, &[Edge("'a=>1, \"b c\"=>NULL, \"\"=>\"x\\\"y\"'", Plain), Edge("''", Plain)]),
+    sample("citext", Native, &[Edge("'Ärger  '", Plain), Edge("''", Plain)]),
+    sample("ltree", Native, &[Edge("'Top.Science.Astronomy'", Plain), Edge("''", Plain)]),
+    sample("lquery", Native, &[Edge("'*.Astro*@%.!pictures@'", Plain)]),
     sample("regclass", Native, &[Edge("'pg_class'", Plain)]),
     sample("regtype", Native, &[Edge("'character varying'", Plain)]),
 ];

@@ -2,7 +2,7 @@ use super::*;
 use crate::commands::init::url::SafeUrl;
 use crate::config::Config;
 use std::sync::Arc;
-use tidelock_endpoint::{Case, Inspection, Names, ServerIdentity};
+use tidelock_endpoint::{Case, Inspection, Limit, Names, ServerIdentity};
 use tidelock_model::{Column, Table, TableName, Type};
 
 fn table(name: &str, key: bool) -> Arc<Table> {
@@ -14,7 +14,7 @@ fn table(name: &str, key: bool) -> Arc<Table> {
 
 fn side(name: &str, url: &str, tables: Vec<Arc<Table>>) -> Side {
     let server = ServerIdentity { product: "PostgreSQL".into(), version: "15.4\n".into(), id: "1".into() };
-    let names = Names { tables: Case::Exact, columns: Case::Exact };
+    let names = Names { tables: Case::Exact, columns: Case::Exact, limit: Limit::None, widest: 1000 };
     let found = Inspection { server, names, tables, findings: vec![] };
     Side { name: name.into(), url: SafeUrl::of(url, name), found }
 }
