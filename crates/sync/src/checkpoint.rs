@@ -58,6 +58,9 @@ pub struct CopiedTable {
     /// Its columns.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub columns: Vec<CopiedColumn>,
+    /// Which rows were taken, as the job says it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub filter: Option<String>,
 }
 
 /// A column of a table that was copied.
@@ -91,6 +94,9 @@ pub struct Anew {
     pub table: TableName,
     /// The rows at the target are those of this table, but for what the stream tells; else not one need be the source's any more.
     pub kept: bool,
+    /// As [`CopiedTable::since`], of the copy before.
+    #[serde(default)]
+    pub since: i64,
     /// The target's table, and its columns as they were copied before.
     pub before: (TableName, Vec<CopiedColumn>),
 }

@@ -29,6 +29,8 @@ const SLACK: u64 = 10_000;
 pub struct FlowRun {
     /// The job.
     pub job: Job,
+    /// The other jobs of the configuration.
+    pub others: Vec<Job>,
     /// The flow and its endpoints.
     pub context: FlowContext,
     /// Its source's journal.
@@ -92,6 +94,9 @@ impl FlowRun {
         let progress = Progress::read(&target.checkpoints().await.map_err(&at)?)?;
         let since = Since::read(&self.state, &context.flow.source, &self.journal)?;
         let (mut state, after) = self.place(progress.stream.as_ref(), &since)?;
+        let same = progress.stream.as_ref().is_some_and(|s| s.journal == self.journal.id());
+        let (mut chunks, mut stale) = self.chunks(progress.chunks);
+        let replaced = self.replaced(&state, chunks.iter().filter(|_| same), &since)?;
         let mut found = self.keep_copied(&mut state);
         self.still_there(&state).await?;
         let engine = context.source.capabilities().engine;
@@ -99,24 +104,19 @@ impl FlowRun {
         target.prepare(engine, &tables).await.map_err(&at)?;
         let altered = target.alter(engine, &context.flow.alterations, false).await.map_err(&at)?;
         durable(&self.journal, after).await?;
-        let (mut chunks, mut stale) = self.chunks(progress.chunks);
-        let same = progress.stream.as_ref().is_some_and(|s| s.journal == self.journal.id());
-        let going_on = chunks.iter().filter(|_| same).map(|c| (&c.table, c.since));
-        let copied = state.copied.iter().map(|c| (&c.table, c.since)).chain(going_on);
-        let strict = !schema::follows(&self.job);
-        for table in since.check(copied, strict, &context.flow.job, &context.flow.source)? {
+        for table in replaced {
             stale.extend(chunks.extract_if(.., |c| c.table == table).map(|c| c.lane()));
-            schema::again(&mut state, &table, false);
+            schema::again(&mut state, &context.flow, &table, false);
             found.push((table, "another table has its name now".to_owned()));
         }
-        found.extend(self.changed.mark(&mut state));
-        schema::filtered(context, &mut state);
+        found.extend(self.changed.mark(&mut state, &context.flow));
         schema::record(context, &self.state, found, altered)?;
         let name = reader_name(&context.flow.job, &context.flow.target);
         let reader = self.journal.reader(&name, after)?;
         if progress.stream.as_ref() != Some(&state) || !stale.is_empty() {
             self.write(&mut *target, &state, &stale).await?;
         }
+        self.changed.written();
         outdated::clear(&self.state, &context.flow.job, &context.flow.target)?;
         self.copy(&mut *target, &mut state, &chunks, &since).await?;
         let copied = Arrived { sequence: state.sequence, settled: false };
@@ -160,28 +160,48 @@ impl FlowRun {
         }
     }
 
-    /// A table that left the job, or is mapped otherwise than when it was copied, is copied anew when it is there again: changes were passed over meanwhile.
-    /// Of one that was copied to the same table, and is copied there again, it is told.
+    /// The tables in whose place another one is captured since they were copied. Refuses those that were not captured all the time.
+    fn replaced<'c>(
+        &self,
+        state: &JobState,
+        going_on: impl Iterator<Item = &'c ChunkState>,
+        since: &Since,
+    ) -> Result<Vec<TableName>> {
+        let asked = self.again.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
+        let going_on: Vec<_> = going_on.map(|c| (&c.table, c.since)).collect();
+        let all = schema::followed(state, &self.context.flow).chain(going_on);
+        let all = all.filter(|(table, _)| !asked.contains(table));
+        let strict = !schema::follows(&self.job);
+        since.check(all, strict, &self.context.flow.job, &self.context.flow.source)
+    }
+
+    /// A table that left the job, or is mapped otherwise than when it was copied, is copied anew when it is there again: changes were passed over meanwhile. So is one that is
+    /// asked for again. What was written to another table of the target, or both ways, is copied as if for the first time. Of those that only look otherwise it is told.
     fn keep_copied(&self, state: &mut JobState) -> Vec<(TableName, String)> {
-        let mut found = Vec::new();
-        for map in &self.context.flow.tables {
-            let other = |c: &CopiedTable| {
-                c.table == map.source.name
-                    && c.shape != map.shape()
-                    && c.to.as_ref() == Some(&map.target.name)
-            };
-            if state.copied.iter().any(other) {
-                schema::again(state, &map.source.name, true);
-                found.push((map.source.name.clone(), "it is copied in another shape than before".to_owned()));
+        let (mut found, flow) = (Vec::new(), &self.context.flow);
+        let asked = self.again.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
+        let map_of = |table: &TableName| flow.tables.iter().find(|m| m.source.name == *table);
+        for copied in state.copied.clone() {
+            let (map, asked) = (map_of(&copied.table), asked.contains(&copied.table));
+            let typed = |m: &TableMap| copied.columns.is_empty() || copied.columns == CopiedColumn::of(m);
+            let same = map.is_some_and(|m| m.shape() == copied.shape && typed(m));
+            if same && !asked {
+                continue;
+            }
+            let elsewhere = map.is_some_and(|m| copied.to.as_ref() != Some(&m.target.name));
+            if elsewhere || flow.two_way.is_some() {
+                state.copied.retain(|c| c.table != copied.table);
+                continue;
+            }
+            let filtered = map.and_then(|m| m.filter()).is_some_and(|f| copied.filter.as_deref() != Some(f));
+            schema::again(state, flow, &copied.table, map.is_some() && !filtered);
+            if map.is_some() && !asked {
+                found.push((copied.table, "it is copied in another shape than before".to_owned()));
             }
         }
-        let maps = &self.context.flow.tables;
-        let same = |c: &CopiedTable| maps.iter().any(|m| m.source.name == c.table && m.shape() == c.shape);
-        state.copied.retain(same);
-        state.anew.retain(|a| maps.iter().any(|m| m.source.name == a.table && m.target.name == a.before.0));
-        let again = self.again.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        state.copied.retain(|c| !again.contains(&c.table));
-        state.anew.retain(|a| !again.contains(&a.table));
+        state.anew.retain(|a| map_of(&a.table).is_none_or(|m| m.target.name == a.before.0));
+        // Somebody has looked after what only the target has.
+        state.anew.iter_mut().filter(|a| asked.contains(&a.table)).for_each(|a| a.kept = true);
         found
     }
 
@@ -256,7 +276,10 @@ impl FlowRun {
         };
         let Some(state) = stream else { return Ok((fresh(), after)) };
         if self.wants_everything_again() {
-            return Ok((fresh(), after));
+            return Ok((
+                JobState { copied: state.copied.clone(), anew: state.anew.clone(), ..fresh() },
+                after,
+            ));
         }
         let (job, source) = (&context.flow.job, &context.flow.source);
         if let Some(reason) = outdated::reason(&self.state, job, &context.flow.target)? {
@@ -332,7 +355,7 @@ impl FlowRun {
         let kept = Some((&*self.state, since));
         let marks = snapshot::run(context, target, &tables, done, &state.anew, kept, None).await?;
         for map in tables.iter().filter(|m| state.anew.iter().any(|a| a.table == m.source.name && !a.kept)) {
-            schema::sweep(context, target, map, state).await?;
+            schema::sweep(context, target, map, state, &self.others).await?;
         }
         state.unfinished = true;
         for map in &tables {
@@ -345,6 +368,7 @@ impl FlowRun {
                 shape: map.shape(),
                 to: Some(map.target.name.clone()),
                 columns: CopiedColumn::of(map),
+                filter: map.filter().map(str::to_owned),
             });
         }
         state.marks.extend(marks);

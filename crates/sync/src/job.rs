@@ -48,6 +48,19 @@ pub enum SchemaPolicy {
 }
 
 impl Job {
+    /// Whether the job may write this table of this endpoint, as far as its words tell.
+    pub fn may_write(&self, endpoint: &str, table: &TableName) -> bool {
+        let to = self.route.directions().iter().any(|(_, to)| *to == endpoint);
+        let named = |rule: &TableRule| match &rule.to {
+            Some(to) => matches(to, table),
+            None => matches(&rule.name, table) || rule.name.ends_with(&format!(".{}", table.name)),
+        };
+        to && match &self.tables {
+            TableSelection::Only(rules) => rules.iter().any(named),
+            selection => selection.rule(table).is_some(),
+        }
+    }
+
     /// Whether the values of a column may be converted to this type of the target with a loss.
     pub fn allows(&self, column: &Column, to: &str) -> bool {
         self.types.iter().any(|conversion| conversion.allows(&column.native, to))

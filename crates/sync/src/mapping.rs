@@ -62,6 +62,11 @@ impl TableMap {
         self.rules.as_ref()
     }
 
+    /// Which rows belong to the target, as the job says it; none: all.
+    pub fn filter(&self) -> Option<&str> {
+        self.rules.as_ref()?.filter.as_ref().map(|f| f.text.as_str())
+    }
+
     /// With values that are converted, for each target column; never those of the key.
     pub fn turning(mut self, turned: Vec<Option<Type>>) -> TableMap {
         assert_eq!(turned.len(), self.columns.len());

@@ -8,17 +8,18 @@
 //! Invariant: from the moment on at which a table is known to have changed it stands in the checkpoint's `anew`, until a copy of it is whole; and the stream never goes on with rows
 //! whose shape it does not know.
 
-use crate::checkpoint::{Anew, JobState, STREAM_LANE, encode};
+use crate::checkpoint::{Anew, CopiedColumn, JobState, STREAM_LANE, encode};
 use crate::context::{FlowContext, now_micros};
 use crate::deliver::reader_name;
 use crate::error::Reshaped;
 use crate::job::{Job, Route, SchemaPolicy};
 use crate::mapping::TableMap;
 use crate::observe::Event;
+use crate::plan::Flow;
 use crate::planning::{self, Planning, Purpose};
 use crate::{Judgement, Result, SyncError, verify};
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use tidelock_endpoint::{Delta, EndpointError, ErrorKind, Target};
 use tidelock_journal::StateStore;
@@ -26,6 +27,8 @@ use tidelock_model::{Image, TableName};
 
 /// What stands before a flow's name where its history is kept.
 pub const HISTORY: &str = "schema ";
+/// How often a table is copied again for one and the same change.
+const COPIES: u32 = 3;
 /// Entries that are kept.
 const KEPT: usize = 100;
 
@@ -56,8 +59,9 @@ pub struct Changed {
     stale: bool,
     restart: bool,
     tables: Vec<Reshaped>,
-    /// What was met before: a copy under a later view should have passed over it.
-    met: HashSet<(TableName, u64, bool)>,
+    /// What was met, and how often: a copy under a later view passes over it, unless the engine could not tell exactly where the view stands (MySQL, when the tables
+    /// could not be locked for a moment). Another copy may do better.
+    met: BTreeMap<(TableName, u64, bool), u32>,
 }
 
 impl Changed {
@@ -73,7 +77,10 @@ impl Changed {
         }
         self.stale = true;
         if let SyncError::Reshaped(reshaped) = &error {
-            if !self.met.insert((reshaped.table.clone(), reshaped.sequence, reshaped.kept)) {
+            let met = (reshaped.table.clone(), reshaped.sequence, reshaped.kept);
+            let times = self.met.entry(met).or_default();
+            *times += 1;
+            if *times > COPIES {
                 return Err(for_a_person(error));
             }
             self.tables.push(reshaped.clone());
@@ -112,11 +119,15 @@ impl Changed {
         Ok(())
     }
 
-    /// Writes into the state that the tables are copied again; what was found of each.
-    pub fn mark(&mut self, state: &mut JobState) -> Vec<(TableName, String)> {
-        let tables = std::mem::take(&mut self.tables);
-        tables.iter().for_each(|t| again(state, &t.table, t.kept));
-        tables.into_iter().map(|t| (t.table, t.what)).collect()
+    /// Writes into the state that the tables are copied again; what was found of each. To be called until the state is written, see [`Changed::written`].
+    pub fn mark(&self, state: &mut JobState, flow: &Flow) -> Vec<(TableName, String)> {
+        self.tables.iter().for_each(|t| again(state, flow, &t.table, t.kept));
+        self.tables.iter().map(|t| (t.table.clone(), t.what.clone())).collect()
+    }
+
+    /// What was marked is at the target.
+    pub fn written(&mut self) {
+        self.tables.clear();
     }
 }
 
@@ -135,43 +146,62 @@ pub type Shapes = BTreeMap<String, BTreeMap<TableName, String>>;
 
 /// The shapes of what is planned.
 pub fn shapes<'p>(plannings: impl Iterator<Item = &'p Planning>) -> Shapes {
+    let shape = |map: &TableMap| format!("{} {:?}", map.shape(), CopiedColumn::of(map));
     let tables =
-        |p: &Planning| p.flow.tables.iter().map(|map| (map.source.name.clone(), map.shape())).collect();
+        |p: &Planning| p.flow.tables.iter().map(|map| (map.source.name.clone(), shape(map))).collect();
     plannings.map(|p| (p.flow.job.clone(), tables(p))).collect()
 }
 
-/// A table that was copied is copied again. `kept`: the rows at the target are still those of this table.
-pub fn again(state: &mut JobState, table: &TableName, kept: bool) {
+/// A table is copied again. `kept`: the rows at the target, if there are any, are still those of this table.
+pub fn again(state: &mut JobState, flow: &Flow, table: &TableName, kept: bool) {
     state.marks.retain(|m| m.table != *table);
     let copied = state.copied.iter().position(|c| c.table == *table).map(|place| state.copied.remove(place));
-    match state.anew.iter_mut().find(|a| a.table == *table) {
-        Some(known) if !kept => known.kept = false,
-        Some(_) => {}
-        None => {
-            let before = copied.and_then(|c| Some((c.to?, c.columns)));
-            let anew = |before| Anew { table: table.clone(), kept, before };
-            state.anew.extend(before.map(anew));
-        }
+    if let Some(known) = state.anew.iter_mut().find(|a| a.table == *table) {
+        known.kept &= kept;
+        return;
     }
+    let to = flow.tables.iter().find(|m| m.source.name == *table).map(|m| m.target.name.clone());
+    let since = copied.as_ref().map_or(0, |c| c.since);
+    let before = copied.and_then(|c| Some((c.to?, c.columns))).or_else(|| to.map(|to| (to, Vec::new())));
+    state.anew.extend(before.map(|before| Anew { table: table.clone(), kept, since, before }));
 }
 
-/// Of a table with a filter, rows may have moved out of it before the view that it is copied again from, or the filter itself is another one: its rows are held against the source's.
-pub fn filtered(context: &FlowContext, state: &mut JobState) {
-    let ruled = |map: &&Arc<TableMap>| map.rules().is_some_and(|rules| rules.filter.is_some());
-    for map in context.flow.tables.iter().filter(ruled) {
-        state.anew.iter_mut().filter(|a| a.table == map.source.name).for_each(|a| a.kept = false);
-    }
+/// The tables that the job wrote, or was writing, each with the beginning of its capture then: with another one, changes are missing. Those that are copied elsewhere now, or
+/// are held against the source anyway, are left out.
+pub fn followed<'s>(state: &'s JobState, flow: &'s Flow) -> impl Iterator<Item = (&'s TableName, i64)> {
+    let same = |table: &TableName, to: Option<&TableName>| {
+        flow.tables.iter().any(|m| m.source.name == *table && to.is_none_or(|to| *to == m.target.name))
+    };
+    let copied = state.copied.iter().filter(move |c| same(&c.table, c.to.as_ref()));
+    let anew = state.anew.iter().filter(|a| a.kept && a.since != 0);
+    copied.map(|c| (&c.table, c.since)).chain(anew.map(|a| (&a.table, a.since)))
 }
 
 /// Deletes at the target what the source does not have, of a table that was copied over rows of which not one need be the source's any more. What the source gets or loses
-/// meanwhile comes with the stream.
+/// meanwhile comes with the stream. Where `others` of the configuration may write the same table, which rows are whose cannot be told.
 pub async fn sweep(
     context: &FlowContext,
     target: &mut dyn Target,
     map: &Arc<TableMap>,
     state: &JobState,
+    others: &[Job],
 ) -> Result<()> {
     let (flow, at) = (&context.flow, SyncError::at(&context.flow.target));
+    if let Some(other) = others.iter().find(|job| job.may_write(&flow.target, &map.target.name)) {
+        let message = format!(
+            "table {} of {} is another one now, or is filtered otherwise, and rows of the old one may still be in {} of {}, where the job {} may write too: which are whose \
+             cannot be told; delete there what is not in {} any more, then go on with `tidelock sync {} --full --tables {}`",
+            map.source.name,
+            flow.source,
+            map.target.name,
+            flow.target,
+            other.name,
+            map.source.name,
+            flow.job,
+            map.source.name
+        );
+        return Err(SyncError::stopped("TL-SYNC-SHARED-TARGET", message));
+    }
     let parts = verify::parts(context, map).await?;
     for part in 0..parts {
         for keys in verify::extras(context, map, (part, parts)).await?.chunks(flow.batch_size) {

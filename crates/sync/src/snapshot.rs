@@ -72,7 +72,7 @@ pub async fn run(
     let workers = if context.flow.two_way.is_some() { 1 } else { parallel };
     let read: Vec<_> = tables.iter().map(|t| t.source.clone()).collect();
     let snapshot = source.snapshot(&read, workers).await.map_err(&at_source)?;
-    let mut marks: BTreeMap<TableName, Vec<Position>> = BTreeMap::new();
+    let mut marks = Vec::new();
     let mut queue = VecDeque::new();
     let mut loaded: BTreeMap<String, u64> = BTreeMap::new();
     for map in tables {
@@ -86,12 +86,13 @@ pub async fn run(
         // A two-way copy holds row against row: what its view has needs no replay, which could bring back what the other side deleted. What its view no longer has
         // may still go to the other side: see the assembler.
         let only_ours = empty || (planned.empty && !of_table.is_empty());
-        let again = anew.iter().any(|a| a.table == *table);
-        if only_ours || again || context.flow.two_way.is_some() {
+        let again = anew.iter().find(|a| a.table == *table);
+        if only_ours || again.is_some() || context.flow.two_way.is_some() {
             let mut views: Vec<Position> = of_table.iter().map(|d| d.mark.clone()).collect();
             views.push(snapshot.mark().clone());
             views.dedup();
-            marks.insert(table.clone(), views);
+            let kept = !only_ours && again.is_some_and(|a| a.kept);
+            marks.push(TableMark { table: table.clone(), marks: views, kept });
         }
         let kept: u64 = of_table.iter().map(|d| d.rows).sum();
         loaded.insert(table.to_string(), kept);
@@ -129,9 +130,7 @@ pub async fn run(
             counts.push(snapshot.count(&map.source).await.map_err(&at_source)?);
         }
     }
-    let kept = |table: &TableName| anew.iter().any(|a| a.table == *table && a.kept);
-    let marked = |(table, marks)| TableMark { kept: kept(&table), table, marks };
-    Ok(marks.into_iter().map(marked).collect())
+    Ok(marks)
 }
 
 /// How a table is cut. Marks of chunks mean something only within the plan that they were loaded by.

@@ -107,8 +107,17 @@ impl Engine {
             plannings.iter().map(|p| opposite(p, &plannings, &arrivals, &running)).collect();
         for ((planning, delivered), opposite) in plannings.into_iter().zip(arrivals).zip(opposites) {
             running.runs.begun(&planning.flow.job)?;
-            let job = self.select(Some(&planning.flow.job))?[0].clone();
-            start_flow(&mut running, (job, planning), (delivered, opposite), options, &state, &observer);
+            let (own, others) =
+                self.jobs.iter().cloned().partition::<Vec<Job>, _>(|j| j.name == planning.flow.job);
+            let Some(job) = own.into_iter().next() else { continue };
+            start_flow(
+                &mut running,
+                (job, others, planning),
+                (delivered, opposite),
+                options,
+                &state,
+                &observer,
+            );
         }
         let journals = running.captures.iter().map(|(name, c)| (name.clone(), c.journal.clone())).collect();
         running.saver = Some(Saver::begin(keeper, state, journals));
@@ -285,7 +294,7 @@ fn opposite(
 
 fn start_flow(
     running: &mut Running,
-    (job, mut planning): (Job, Planning),
+    (job, others, mut planning): (Job, Vec<Job>, Planning),
     (delivered, opposite): (watch::Sender<Option<Arrived>>, Option<Opposite>),
     options: &SyncOptions,
     state: &Arc<StateStore>,
@@ -300,6 +309,7 @@ fn start_flow(
     let watch = delivered.subscribe();
     let mut run = FlowRun {
         job,
+        others,
         changed: Changed::default(),
         journal: source.journal.clone(),
         state: state.clone(),

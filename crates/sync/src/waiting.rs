@@ -18,7 +18,7 @@ impl Engine {
     /// the others when it answers: they are stopped cleanly for that moment.
     pub async fn run(&self, cancel: &CancellationToken) -> Result<()> {
         let (jobs, options) = (self.select(None)?, SyncOptions::default());
-        let (mut unready, mut attempt, lock) = (Unready::LeftOut, 0, self.lock()?);
+        let (mut unready, mut attempt, mut replans, lock) = (Unready::LeftOut, 0, 0, self.lock()?);
         loop {
             let (mut running, away) = match self.start(&jobs, &options, unready, &lock, cancel).await {
                 Ok(started) => started,
@@ -48,9 +48,10 @@ impl Engine {
                 };
                 match ended {
                     Err(error) if error.judge() == Judgement::Replan && !cancel.is_cancelled() => {
-                        self.again(error, &mut attempt, cancel).await?;
+                        self.again(error, &mut replans, cancel).await?;
                     }
-                    Ok(()) if changed && !cancel.is_cancelled() => {}
+                    // What failed before was told.
+                    _ if changed && !cancel.is_cancelled() => {}
                     ended => return ended,
                 }
                 unready = Unready::Told;
@@ -68,8 +69,14 @@ impl Engine {
             let mut answers = std::pin::pin!(self.until_one_answers(away, &mut attempt, &*observer, cancel));
             let (ended, answered) = tokio::select! {
                 biased;
-                // Where all that worked has failed, there is still the one that is waited for.
-                ended = &mut working => (ended, answers.await),
+                ended = &mut working => match ended {
+                    Err(error) if error.judge() == Judgement::Replan && !cancel.is_cancelled() => {
+                        self.again(error, &mut replans, cancel).await?;
+                        (Ok(()), Ok(()))
+                    }
+                    // Where all that worked has failed, there is still the one that is waited for.
+                    ended => (ended, answers.await),
+                },
                 answered = &mut answers => {
                     if idle || answered.is_ok() {
                         stop.cancel();

@@ -266,10 +266,21 @@ impl Assembler {
             (Some(_), Operation::Update) if moved(change)? => &gone,
             (Some(_), _) => return Ok(Step::Taken),
         };
-        let map = match self.map(change.table) {
-            // The view was read of another version of the table.
-            Err(_) if held.is_some() => None,
-            map => map?,
+        let key;
+        let (map, change) = match self.map(change.table) {
+            // The view was read of another version of the table: of a row that went, the key is enough.
+            Err(_) if held.is_some() => {
+                let Some(map) = self.planned(&change.table.name).cloned() else { return Ok(Step::Taken) };
+                let image = change.before.map(|image| map.key_of_version(change.table, image)).transpose()?;
+                let Some(image) = image.flatten() else { return Ok(Step::Taken) };
+                key = image;
+                let before = Some(Image::from_bytes(&key));
+                (
+                    Some(map),
+                    &Change { table: change.table, operation: Operation::Delete, before, after: None },
+                )
+            }
+            map => (map?, change),
         };
         let Some(map) = map else { return Ok(Step::Taken) };
         if self.fold.add(&map, change)? == Added::Barrier {
@@ -280,13 +291,15 @@ impl Assembler {
 
     /// A change that the view holds from which its table was copied again: only rows that went are of interest.
     fn older(&mut self, change: &Change<'_>) -> Result<()> {
+        let Some(map) = self.planned(&change.table.name).cloned() else { return Ok(()) };
         let key = match change.operation {
             Operation::Insert | Operation::Rewrite => return Ok(()),
+            // It may have moved out of the filter.
+            Operation::Update if map.filter().is_some() => change.before.or(change.after),
             Operation::Update if !moved(change)? => return Ok(()),
             Operation::Update | Operation::Delete => change.before,
             Operation::Truncate | Operation::Replace => None,
         };
-        let Some(map) = self.planned(&change.table.name).cloned() else { return Ok(()) };
         let image = key.map(|key| map.key_of_version(change.table, key)).transpose()?.flatten();
         match image {
             Some(image) => self.doubtful.push((map, image)),

@@ -458,3 +458,77 @@ async fn a_key_that_changes_is_refused_with_the_words() {
         assert!(ran.err.contains("make (id, qty) the primary key"), "{}", ran.transcript());
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_table_with_other_columns_takes_the_place_of_the_old_one() {
+    for (from, to) in [(Kind::Postgres18, Kind::Mysql97), (Kind::Mysql97, Kind::Postgres18)] {
+        let Some((place, here, there)) = copied("another", from, to, JOB).await else { return };
+        run_all(
+            &here,
+            &[
+                "DROP TABLE items",
+                "CREATE TABLE items (id integer PRIMARY KEY, more integer, name varchar(20), qty integer)",
+                "INSERT INTO items VALUES (2, 2, 'of the new table', 2), (7, 7, 'seven', 7)",
+            ],
+        )
+        .await;
+        place.run(&["sync"]).done();
+        equal(&here, &there, "id, name, qty, more", &format!("{from}")).await;
+        place.run(&["verify", "job"]).done();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_type_that_changes_while_nothing_is_unread_is_copied_again() {
+    let Some((place, here, there)) = copied("caught_up", Kind::Postgres15, Kind::Mysql97, JOB).await else {
+        return;
+    };
+    here.execute("ALTER TABLE items ALTER qty TYPE bigint USING qty * 1000").await.unwrap();
+    place.run(&["sync"]).done();
+    equal(&here, &there, "id, name, qty", "between two runs").await;
+    let mut service = Service::start(&place);
+    service.wait("it follows", LONG, async |s| s.told(phase("following"))).await;
+    here.execute("ALTER TABLE items ALTER qty TYPE numeric(12,2) USING qty / 8.0").await.unwrap();
+    holds(&mut service, &there, "SELECT count(*) FROM items WHERE qty > 9999", "0").await;
+    service.stop();
+    equal(&here, &there, "id, name, qty", "while it runs").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_of_another_job_in_the_same_target_are_not_swept_away() {
+    let Some((here, there)) = pair("shared", Kind::Postgres18, Kind::Mysql97).await else { return };
+    run_all(
+        &here,
+        &[
+            "CREATE TABLE items (id integer PRIMARY KEY, name varchar(20))",
+            "CREATE TABLE others (id integer PRIMARY KEY, name varchar(20))",
+            "INSERT INTO items VALUES (1, 'one'), (2, 'two')",
+            "INSERT INTO others VALUES (100, 'a hundred')",
+        ],
+    )
+    .await;
+    let job = |table: &str| {
+        format!("{{ source: here, target: there, tables: [{{ name: {table}, to: both_of }}] }}")
+    };
+    let text = config(&here, &there, &job("items")) + &format!("  other: {}\n", job("others"));
+    let place = Place::with_config(&text);
+    place.run(&["sync"]).done();
+    run_all(
+        &here,
+        &[
+            "DROP TABLE items",
+            "CREATE TABLE items (id integer PRIMARY KEY, name varchar(20))",
+            "INSERT INTO items VALUES (2, 'another two')",
+        ],
+    )
+    .await;
+    let ran = place.run(&["sync", "job"]).refused("TL-SYNC-SHARED-TARGET");
+    assert!(ran.err.contains("the job other may write too"), "{}", ran.transcript());
+    there.execute("DELETE FROM both_of WHERE id = 1").await.unwrap();
+    place.run(&["sync", "job", "--full", "--tables", "items"]).done();
+    here.execute("UPDATE others SET name = 'still followed'").await.unwrap();
+    place.run(&["sync"]).done();
+    let all = rows(&there, "SELECT id, name FROM both_of ORDER BY id").await;
+    let row = |id: &str, name: &str| vec![Some(id.to_owned()), Some(name.to_owned())];
+    assert_eq!(all, [row("2", "another two"), row("100", "still followed")]);
+}
