@@ -123,7 +123,7 @@ fn a_row_that_the_target_does_not_take_is_named() {
     let shop = rusqlite::Connection::open(place.path("shop.db")).unwrap();
     shop.execute_batch("INSERT INTO users (id, name) SELECT 77, name FROM users LIMIT 1").unwrap();
     let ran = place.run(&["sync"]);
-    assert!(ran.code == 1 && ran.err.contains("the row id = 77 of table users"), "{}", ran.transcript());
+    assert!(ran.code == 1 && ran.err.contains("the row id=77 of table users"), "{}", ran.transcript());
 }
 
 #[test]
