@@ -1,3 +1,4 @@
+use crate::{Finding, Severity};
 use std::fmt;
 use thiserror::Error;
 
@@ -62,6 +63,24 @@ impl EndpointError {
     pub fn caused_by(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         self.source = Some(source.into());
         self
+    }
+
+    /// As what is in the way of a job, with the errors that caused it.
+    pub fn finding(&self, subject: &str) -> Finding {
+        let mut message = self.message.clone();
+        let mut cause = std::error::Error::source(self);
+        while let Some(next) = cause {
+            let text = next.to_string();
+            if !message.contains(&text) {
+                message += &format!(": {text}");
+            }
+            cause = next.source();
+        }
+        let finding = Finding::new(Severity::Error, self.code, subject, message);
+        match &self.hint {
+            Some(hint) => finding.remedy(hint),
+            None => finding,
+        }
     }
 }
 

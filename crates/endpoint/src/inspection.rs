@@ -1,5 +1,6 @@
-use crate::CaptureKind;
+use crate::{CaptureKind, Stored};
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use tidelock_model::{Table, TableName};
 
@@ -34,6 +35,8 @@ pub struct Inspection {
     pub names: Names,
     /// The tables, by name. Tables asked for that are not there are missing here; that is no fault of the endpoint.
     pub tables: Vec<Arc<Table>>,
+    /// Of tables to be followed: where their rows are, for an engine whose log does not tell all that becomes of them.
+    pub stored: BTreeMap<TableName, Arc<Stored>>,
     /// **Every** unmet precondition and every remark, not only the first.
     pub findings: Vec<Finding>,
 }

@@ -23,6 +23,7 @@ mod findings;
 mod inspection;
 mod merge;
 mod source;
+mod stored;
 mod target;
 mod verdict;
 
@@ -34,8 +35,9 @@ pub use findings::Findings;
 pub use inspection::{Ask, Case, Finding, Inspection, Limit, Names, Role, ServerIdentity, Severity};
 pub use merge::{Merged, exactly};
 pub use source::{ChangeStream, Chunk, ChunkReader, Coverage, Identity, Prepared, Snapshot, Source};
+pub use stored::{Moved, Stored};
 pub use target::{Applied, Checkpoint, Loader, Target, WriteMode};
-pub use verdict::{Holds, Verdict, holds, made_otherwise};
+pub use verdict::{Holds, Verdict, holds, made_otherwise, respelled};
 
 /// What every engine method answers.
 pub type Result<T> = std::result::Result<T, EndpointError>;

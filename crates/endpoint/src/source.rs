@@ -134,7 +134,9 @@ pub trait ChunkReader: Send {
 pub enum Coverage {
     /// The snapshot holds it: its changes must not be applied again.
     Held,
-    /// The snapshot does not hold it, or the engine cannot tell: apply it (which is harmless when it is held after all).
+    /// The snapshot does not hold all of it, though it may hold later ones: apply it.
+    Missed,
+    /// The engine cannot tell, because the snapshot's place is not exact: apply it (which is harmless when it is held after all), unless it is known otherwise to be older.
     Unknown,
     /// Neither this transaction nor any later one is held: the mark may be forgotten.
     Past,

@@ -66,6 +66,14 @@ pub trait Target: Send {
     /// Whether the table holds any row.
     async fn is_empty(&mut self, table: &Arc<Table>) -> Result<bool>;
 
+    /// Begins to hold keys of a table that is there against each other, as the target compares them; nothing of it stays. `key` has the table's name and the key's
+    /// columns alone. False where different values are never equal, or tables whose keys are compared otherwise are refused: there is nothing to be held then.
+    async fn begin_trial(&mut self, key: &Arc<Table>) -> Result<bool>;
+
+    /// Of the trial that was begun: adds the keys that are equal to none that was added before, and answers the ones of the trial that these keys are equal to now; order is free. Images have
+    /// the key's columns alone.
+    async fn try_keys(&mut self, keys: &Rows) -> Result<Rows>;
+
     /// Opens a session that loads chunks; several may work side by side up to `Capabilities::parallel_loads`.
     async fn loader(&mut self) -> Result<Box<dyn Loader>>;
 

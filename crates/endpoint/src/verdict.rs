@@ -106,6 +106,12 @@ fn digits(bits: u8) -> i32 {
     [3, 5, 8, 10, 20][usize::from(bits.div_ceil(8).clamp(1, 5)) - 1]
 }
 
+/// Whether a column of type `existing` holds the values of type `source`, but as values of its own kind: `0.1` of single precision as the double that is the same number, JSON as
+/// its text. They are turned into those on their way, so that both sides compare as equal.
+pub fn respelled(source: &Type, existing: &Type) -> bool {
+    matches!((source, existing), (Type::Float32, Type::Float64) | (Type::Json, Type::Text { .. }))
+}
+
 /// Whether a column of type `existing` takes all values of type `source`. An engine says first where it differs.
 pub fn holds(source: &Type, existing: &Type) -> Holds {
     use Type::{
@@ -154,7 +160,9 @@ pub fn holds(source: &Type, existing: &Type) -> Holds {
         }
         (Text { .. }, Enum { .. } | Set { .. }) => Holds::Some(LABELS),
         (Uuid, Text { length, .. }) => when(length.is_none_or(|n| n >= 36), LONGER),
-        (Text { .. }, Uuid) => Holds::Some("what is no UUID is refused"),
+        (Text { .. }, Uuid) => {
+            Holds::Some("what is no UUID, or not written in small letters and groups, is refused")
+        }
         (Bytes { length: n, fixed: f }, Bytes { length: m, fixed: g }) => {
             when(fits(n, m) && (!g || *f && n == m), OTHER_LENGTH)
         }
@@ -167,8 +175,9 @@ pub fn holds(source: &Type, existing: &Type) -> Holds {
         (Timestamp { .. }, DateTime { .. }) => Holds::Converted(ZONE),
         (Time { fraction: f, zone: y }, Time { fraction: g, zone: z }) if y == z => rounded(f <= g),
         (Json, Text { length: None, fixed: false }) => Holds::All,
+        // Single elements are not converted.
+        (Array { element: a }, Array { element: b }) if respelled(a, b) => Holds::None,
         (Array { element: a }, Array { element: b }) => match holds(a, b) {
-            // Single elements are not converted.
             Holds::Converted(_) => Holds::None,
             other => other,
         },

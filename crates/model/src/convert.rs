@@ -30,7 +30,8 @@ pub fn converted<'a>(value: Value<'a>, to: &Type, scratch: &'a mut String) -> Va
             decimal(scratch, to).unwrap_or(value)
         }
         (Value::Time(t), Type::Time { fraction, .. }) => {
-            Value::Time(Time { micros: rounded(t.micros, *fraction), ..t })
+            let micros = t.micros.signum() * rounded(t.micros.abs(), *fraction);
+            Value::Time(Time { micros, ..t })
         }
         (Value::DateTime(DateTime::Micros(m)), Type::DateTime { fraction }) => {
             Value::DateTime(DateTime::Micros(rounded(m, *fraction)))
@@ -62,6 +63,8 @@ pub fn converted<'a>(value: Value<'a>, to: &Type, scratch: &'a mut String) -> Va
             Type::Text { .. },
         ) => value,
         (Value::Geometry(_) | Value::Array(_), Type::Text { .. }) => value,
+        (Value::Float32(x), Type::Float64) => Value::Float64(f64::from(x)),
+        (Value::Json(text), Type::Text { .. }) => Value::Text(text),
         (_, Type::Text { .. }) => {
             let _ = write!(scratch, "{value}");
             Value::Text(scratch)
@@ -111,7 +114,7 @@ fn round(text: &mut String, scale: usize) {
     text.extend(digits.into_iter().map(char::from));
 }
 
-/// To so many digits of a second's fraction, half away from the past.
+/// To so many digits of a second's fraction; a half goes up.
 fn rounded(micros: i64, fraction: u8) -> i64 {
     let unit = 10_i64.pow(6 - u32::from(fraction.min(6)));
     let below = micros.rem_euclid(unit);
@@ -214,6 +217,11 @@ mod tests {
         let instant = Value::Timestamp(Timestamp::parse("2024-06-01 12:00:00+02").unwrap());
         assert_eq!(shown(instant, to(6)), "datetime 2024-06-01 10:00:00");
         assert_eq!(shown(at("2024-01-01 23:00:00"), Type::Date), "date 2024-01-01");
+        let time = |text| Value::Time(Time::parse(text).unwrap());
+        let whole = Type::Time { fraction: 0, zone: false };
+        assert_eq!(shown(time("12:34:56.5"), whole.clone()), "time 12:34:57");
+        assert_eq!(shown(time("-12:34:56.5"), whole.clone()), "time -12:34:57");
+        assert_eq!(shown(time("-12:34:56.4"), whole), "time -12:34:56");
     }
 
     #[test]

@@ -223,7 +223,7 @@ fn date_and_time(text: &str) -> Option<(i64, u32, u32, i64, Option<i32>)> {
     if !(scan.eat(b' ') || scan.eat(b'T')) {
         return None;
     }
-    let micros = scan.clock()?;
+    let micros = scan.clock().filter(|clock| *clock < DAY)?;
     Some((y, m, d, micros, scan.offset()?))
 }
 
@@ -250,6 +250,11 @@ impl Scan<'_> {
         Some((value, n))
     }
 
+    /// Exactly two digits.
+    fn two(&mut self) -> Option<i64> {
+        self.number(2).filter(|(_, n)| *n == 2).map(|(value, _)| value)
+    }
+
     fn date(&mut self) -> Option<(i64, u32, u32)> {
         let negative = self.eat(b'-');
         let (year, _) = self.number(4)?;
@@ -263,8 +268,8 @@ impl Scan<'_> {
 
     fn clock(&mut self) -> Option<i64> {
         let (hours, digits) = self.number(1)?;
-        let (minutes, _) = self.eat(b':').then(|| self.number(2)).flatten()?;
-        let (seconds, _) = if self.eat(b':') { self.number(2)? } else { (0, 2) };
+        let minutes = self.eat(b':').then(|| self.two()).flatten()?;
+        let seconds = if self.eat(b':') { self.two()? } else { 0 };
         if minutes > 59 || seconds > 59 || digits > 4 {
             return None;
         }
@@ -291,13 +296,14 @@ impl Scan<'_> {
         if !negative && !self.eat(b'+') {
             return None;
         }
-        let two = |scan: &mut Self| scan.number(2).filter(|(_, n)| *n == 2).map(|(v, _)| v as i32);
-        let mut seconds = two(self)? * 3600;
+        // PostgreSQL takes offsets below 16 hours.
+        let mut seconds = self.two().filter(|n| *n < 16)? * 3600;
         for unit in [60, 1] {
             if self.eat(b':') {
-                seconds += two(self).filter(|n| *n < 60)? * unit;
+                seconds += self.two().filter(|n| *n < 60)? * unit;
             }
         }
+        let seconds = seconds as i32;
         self.0.is_empty().then_some(Some(if negative { -seconds } else { seconds }))
     }
 }
@@ -475,5 +481,11 @@ mod tests {
         for text in ["12", "12:60:00", "12:00:61", "12:00:00.1234567", "12:00:00+2", "x"] {
             assert!(Time::parse(text).is_err(), "{text}");
         }
+        for text in
+            ["2024-01-01 24:00:00", "2024-01-01 99:30:00", "2024-01-01 10:005:07", "2024-01-01 10:05:007"]
+        {
+            assert!(DateTime::parse(text).is_err() && Timestamp::parse(text).is_err(), "{text}");
+        }
+        assert!(Timestamp::parse("2024-01-01 10:00:00+16").is_err());
     }
 }

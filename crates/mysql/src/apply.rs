@@ -17,6 +17,7 @@ use crate::read::{Reading, by_key};
 use crate::schema;
 use crate::statements::{Counts, Script, Writer};
 use crate::transaction::{BEGINNING, Known, Marker, run, statement_limit};
+use crate::trial::Trial;
 use async_trait::async_trait;
 use mysql_async::prelude::Queryable;
 use std::borrow::Cow;
@@ -41,6 +42,7 @@ pub(crate) struct MyTarget {
     local: bool,
     /// The beginning of the transaction, not sent yet.
     pending: Option<String>,
+    trial: Option<Trial>,
 }
 
 impl MyTarget {
@@ -54,6 +56,7 @@ impl MyTarget {
             marker: Marker::new(job),
             known: Known::default(),
             pending: None,
+            trial: None,
         })
     }
 
@@ -252,6 +255,16 @@ impl Target for MyTarget {
         let sql = format!("SELECT 1 FROM {} LIMIT 1", crate::catalog::sql_name(schema, &table.name.name));
         let doing = format!("looking whether {} is empty", table.name);
         Ok(self.session.first(&doing, sql).await?.is_none())
+    }
+
+    async fn begin_trial(&mut self, key: &Arc<Table>) -> Result<bool> {
+        self.trial = Trial::begin(&mut self.session, &self.config, key).await?;
+        Ok(self.trial.is_some())
+    }
+
+    async fn try_keys(&mut self, keys: &Rows) -> Result<Rows> {
+        let trial = self.trial.as_ref().ok_or_else(|| protocol("a trial that was not begun"))?;
+        trial.add(&mut self.session, keys).await
     }
 
     async fn loader(&mut self) -> Result<Box<dyn Loader>> {

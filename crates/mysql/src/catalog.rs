@@ -17,7 +17,7 @@ pub(crate) struct Layout {
     /// The schema it is in, also where that is the default one.
     pub schema: String,
     pub columns: Vec<ColumnLayout>,
-    /// The storage engine.
+    /// The storage engine; none of a view.
     pub engine: String,
     /// The server's guess.
     pub rows: u64,
@@ -60,6 +60,8 @@ pub(crate) enum Which<'a> {
     Named(&'a [TableName]),
     /// Our own as well.
     Any(&'a [TableName]),
+    /// Views as well: what can be read.
+    Read(&'a [TableName]),
 }
 
 type Key = (String, String);
@@ -68,19 +70,20 @@ type Key = (String, String);
 pub(crate) async fn describe(session: &mut Session, database: &str, which: Which<'_>) -> Result<Vec<Layout>> {
     let named = match which {
         Which::All => None,
-        Which::Named(names) | Which::Any(names) => Some(names),
+        Which::Named(names) | Which::Any(names) | Which::Read(names) => Some(names),
     };
     if named.is_some_and(<[TableName]>::is_empty) {
         return Ok(Vec::new());
     }
     let filter = |schema: &str, table: &str| filter(schema, table, database, named);
     let doing = "reading the catalogue";
+    let views = if matches!(which, Which::Read(_)) { ", 'VIEW'" } else { "" };
     let tables = session
         .query(
             doing,
             format!(
                 "SELECT table_schema, table_name, engine, table_rows FROM information_schema.tables WHERE table_type IN \
-                 ('BASE TABLE', 'SYSTEM VERSIONED') AND {} ORDER BY table_schema, table_name",
+                 ('BASE TABLE', 'SYSTEM VERSIONED'{views}) AND {} ORDER BY table_schema, table_name",
                 filter("table_schema", "table_name")
             ),
         )
@@ -97,7 +100,7 @@ pub(crate) async fn describe(session: &mut Session, database: &str, which: Which
     let mut indexes = indexes(session, &filter("table_schema", "table_name")).await?;
     let mut keys = foreign_keys(session, &filter("k.table_schema", "k.table_name"), database).await?;
     let ours = |name: &str| name == CHECKPOINT_TABLE || name.starts_with("tidelock_");
-    let any = matches!(which, Which::Any(_));
+    let any = matches!(which, Which::Any(_) | Which::Read(_));
     let mut layouts = Vec::with_capacity(tables.len());
     for row in tables {
         let key = (row.string(0), row.string(1));

@@ -109,7 +109,7 @@ impl Codec {
         match self {
             Codec::JsonText(_) | Codec::Json => out.value(&Value::Json(text)),
             Codec::UuidText(_) | Codec::Uuid => out.value(&Value::Uuid({
-                let fault = || Fault(format!("'{text}' is no UUID of 36 characters").into());
+                let fault = || Fault("it is no UUID of 36 characters".into());
                 parse_uuid(text).ok_or_else(fault)?
             })),
             Codec::Enum(_) => out.value(&Value::Enum(text)),

@@ -82,7 +82,7 @@ fn server_kind(error: &ServerError) -> Judged {
         | 3032
         | 3169
         | 3168 => (ErrorKind::Unavailable, "TL-MY-UNAVAILABLE", None),
-        1020 | 1205 | 1213 | 1614 | 3101 | 3572 => (ErrorKind::Contention, "TL-MY-CONTENTION", None),
+        1020 | 1205 | 1213 | 1412 | 1614 | 3101 | 3572 => (ErrorKind::Contention, "TL-MY-CONTENTION", None),
         1045 | 1130 | 1251 | 1275 | 1698 | 1820 | 1862 | 3118 | 3159 | 3955 | 4151 => {
             (ErrorKind::Authentication, "TL-MY-AUTHENTICATION", None)
         }

@@ -461,11 +461,12 @@ impl Follower {
     }
 }
 
-/// The beginning of a statement.
+/// The beginning of a statement, up to where its values may begin: they are nobody's business.
 fn shown(statement: &[u8]) -> String {
-    const SHOWN: usize = 300;
+    const SHOWN: usize = 100;
     let statement = String::from_utf8_lossy(statement);
-    let shown: String = statement.chars().take(SHOWN).collect();
+    let value = |c: &char| matches!(c, '\'' | '"' | '(' | '=' | '<' | '>');
+    let shown: String = statement.chars().take(SHOWN).take_while(|c| !value(c)).collect();
     let more = if shown.len() < statement.len() { "…" } else { "" };
     shown + more
 }

@@ -24,7 +24,11 @@ const SMALL_PACKET: usize = 4 << 20;
 /// Looks, and changes nothing.
 pub(crate) async fn inspect(config: &Config, ask: &Ask) -> Result<Inspection> {
     let mut session = Session::connect(config, Purpose::Look).await?;
-    let which = ask.tables.as_deref().map_or(Which::All, Which::Named);
+    let which = match (&ask.tables, ask.role) {
+        (None, _) => Which::All,
+        (Some(names), Role::SnapshotSource) => Which::Read(names),
+        (Some(names), _) => Which::Named(names),
+    };
     let layouts = describe(&mut session, &config.database, which).await?;
     let grants = Grants::ask(&mut session).await?;
     let server = session.server.clone();
@@ -66,7 +70,13 @@ pub(crate) async fn inspect(config: &Config, ask: &Ask) -> Result<Inspection> {
     tables.sort_by(|a, b| a.name.cmp(&b.name));
     let names =
         Names { tables: server.table_names, columns: Case::Any, limit: Limit::Basic(64), widest: 1017 };
-    Ok(Inspection { server: server.identity.clone(), names, tables, findings: findings.list })
+    Ok(Inspection {
+        server: server.identity.clone(),
+        names,
+        tables,
+        stored: BTreeMap::new(),
+        findings: findings.list,
+    })
 }
 
 fn version(server: &Server, findings: &mut Findings) {
@@ -203,7 +213,7 @@ fn source_table(layout: &Layout, grants: &Grants, server: &Server, followed: boo
         let remedy = format!("GRANT SELECT ON {} TO CURRENT_USER()", layout.sql_name());
         findings.error("TL-MY-PRIVILEGE-SELECT", &subject, "the user may not read it", remedy);
     }
-    if table.key.is_empty() {
+    if table.key.is_empty() && followed {
         let taken = |name: &&str| table.columns.iter().any(|c| c.name.eq_ignore_ascii_case(name));
         let free = ["id", "row_id", "tidelock_id"].into_iter().find(|name| !taken(name)).unwrap_or("…");
         findings.error(
@@ -274,7 +284,7 @@ fn cascades(layout: &Layout, server: &Server, subject: &str, findings: &mut Find
 }
 
 fn engine(layout: &Layout, subject: &str, consequence: &str, findings: &mut Findings) {
-    if !layout.engine.eq_ignore_ascii_case("InnoDB") {
+    if !(layout.engine.is_empty() || layout.engine.eq_ignore_ascii_case("InnoDB")) {
         let message =
             format!("its storage engine is {}, which has no transactions: {consequence}", layout.engine);
         let remedy = format!("ALTER TABLE {} ENGINE = InnoDB", layout.sql_name());

@@ -52,6 +52,7 @@ mod statements;
 mod stream;
 mod told;
 mod transaction;
+mod trial;
 mod types;
 mod verdict;
 mod withheld;

@@ -26,7 +26,7 @@ pub(crate) async fn others(
             None => {
                 let message = "it is a view and takes no part";
                 Finding::new(Severity::Note, "TL-MY-NO-TABLE", subject, message)
-                    .remedy("name the tables that it reads: it has no changes of its own")
+                    .remedy("name the tables that it reads: it has no changes of its own; or copy it once by `tidelock copy … --tables`")
             }
             Some(_) => {
                 let message = "it is a view, and a table of that name is to be written";

@@ -127,22 +127,32 @@ pub(crate) async fn by_key(
     keys: &Rows,
     lock: &str,
 ) -> Result<Rows> {
-    let table = &reading.table;
-    let doing = format!("reading rows of {} by key", table.name);
-    let mut scratch = Scratch::default();
-    let mut found = RowsWriter::new(table.clone());
+    let mut found = RowsWriter::new(reading.table.clone());
     let images = keys.images().collect::<std::result::Result<Vec<_>, _>>().map_err(error::codec)?;
     for part in images.chunks(KEYS) {
-        let mut condition = Vec::new();
-        keys_condition(reading, part, &mut condition)?;
-        let condition = String::from_utf8(condition).map_err(|_| protocol("a key's literal is not UTF-8"))?;
-        let sql = reading.select(&condition) + lock;
-        let mut answer = session.conn.exec_iter(sql, ()).await.map_err(|e| from_driver(&doing, e))?;
-        while let Some(row) = answer.next().await.map_err(|e| from_driver(&doing, e))? {
-            reading.row(&row, &mut scratch, &mut found)?;
-        }
+        met(session, reading, part, lock, &mut found).await?;
     }
     exactly(keys, &found.take()).map_err(error::codec)
+}
+
+/// The rows under keys, at most [`KEYS`], that the server takes for these.
+pub(crate) async fn met(
+    session: &mut Session,
+    reading: &Reading,
+    keys: &[Image<'_>],
+    lock: &str,
+    found: &mut RowsWriter,
+) -> Result<()> {
+    let doing = format!("reading rows of {} by key", reading.table.name);
+    let (mut condition, mut scratch) = (Vec::new(), Scratch::default());
+    keys_condition(reading, keys, &mut condition)?;
+    let condition = String::from_utf8(condition).map_err(|_| protocol("a key's literal is not UTF-8"))?;
+    let sql = reading.select(&condition) + lock;
+    let mut answer = session.conn.exec_iter(sql, ()).await.map_err(|e| from_driver(&doing, e))?;
+    while let Some(row) = answer.next().await.map_err(|e| from_driver(&doing, e))? {
+        reading.row(&row, &mut scratch, found)?;
+    }
+    Ok(())
 }
 
 /// `` `k` IN (1, 2) `` or `` (`a`, `b`) IN ((1, 2), …) ``.

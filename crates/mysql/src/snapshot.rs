@@ -44,7 +44,7 @@ pub(crate) struct View {
 pub(crate) async fn open(config: &Config, tables: &[Arc<Table>], readers: usize) -> Result<View> {
     let mut control = Session::connect(config, Purpose::Snapshot).await?;
     let names: Vec<TableName> = tables.iter().map(|t| t.name.clone()).collect();
-    let found = describe(&mut control, &config.database, Which::Any(&names)).await?;
+    let found = describe(&mut control, &config.database, Which::Read(&names)).await?;
     let layouts = found.into_iter().map(|l| (l.table.name.clone(), Arc::new(l))).collect();
     let logged = control.server.log_bin;
     let alone = readers <= 1 && (control.server.is_mariadb() || !logged);

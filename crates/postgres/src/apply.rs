@@ -319,6 +319,15 @@ impl Target for PgTarget {
         Ok(self.session.first(&doing, &sql).await?.is_none())
     }
 
+    /// A key whose collation takes different texts for equal is refused beforehand (`TL-PG-COLLATION`).
+    async fn begin_trial(&mut self, _key: &Arc<Table>) -> Result<bool> {
+        Ok(false)
+    }
+
+    async fn try_keys(&mut self, _keys: &Rows) -> Result<Rows> {
+        Err(protocol("a trial that was not begun"))
+    }
+
     async fn loader(&mut self) -> Result<Box<dyn Loader>> {
         Ok(Box::new(PgLoader::open(&self.config).await?))
     }

@@ -7,8 +7,9 @@ use crate::defaults::default;
 use crate::error::{precondition, protocol};
 use crate::names::{literal, schema_of, table_name};
 use crate::types::{Resolved, TypeRow, Types};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
+use tidelock_endpoint::Stored;
 use tidelock_model::{Column, ColumnDefault, ForeignKey, Index, ReferentialAction, Table, TableName};
 
 /// Which tables are asked for.
@@ -17,6 +18,8 @@ pub(crate) enum Which<'a> {
     /// All that a user made.
     All,
     Named(&'a [TableName]),
+    /// Views as well: what can be read.
+    Read(&'a [TableName]),
 }
 
 /// How the old row of an update or delete is told in the log (`ALTER TABLE … REPLICA IDENTITY`).
@@ -50,6 +53,8 @@ pub(crate) struct Layout {
     /// Beside the table's columns.
     pub columns: Vec<Resolved>,
     pub partitioned: bool,
+    /// A view, or a materialised one: it can only be read.
+    pub view: bool,
     /// The partitions that hold rows, as names in statements.
     pub leaves: Vec<String>,
     pub unlogged: bool,
@@ -79,6 +84,8 @@ pub(crate) struct Layout {
     pub file: u32,
     /// By the last ANALYZE; below zero where there was none.
     pub rows: f64,
+    /// A partition that was made as one (in the transaction that made it a part) is followed from its first row on.
+    pub stored: Arc<Stored>,
 }
 
 impl Layout {
@@ -99,7 +106,7 @@ impl Layout {
 
 /// The tables that are there, in no order; those that are not are missing in the answer.
 pub(crate) async fn describe(session: &Session, which: Which<'_>) -> Result<Vec<Layout>> {
-    if matches!(which, Which::Named([])) {
+    if matches!(which, Which::Named([]) | Which::Read([])) {
         return Ok(Vec::new());
     }
     let rows = session.query("reading the catalogue", &script(which)).await?;
@@ -142,14 +149,15 @@ fn script(which: Which<'_>) -> String {
             "NOT (n.nspname = 'public' AND c.relname = '{CHECKPOINT_TABLE}') AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_' \
              AND NOT EXISTS (SELECT FROM pg_depend e WHERE e.classid = 'pg_class'::regclass AND e.objid = c.oid AND e.deptype = 'e')"
         ),
-        Which::Named(names) => {
+        Which::Named(names) | Which::Read(names) => {
             let name = |t: &TableName| format!("({}, {})", literal(schema_of(t)), literal(&t.name));
             format!("(n.nspname, c.relname) IN ({})", names.iter().map(name).collect::<Vec<_>>().join(", "))
         }
     };
+    let kinds = if matches!(which, Which::Read(_)) { "'r', 'p', 'v', 'm'" } else { "'r', 'p'" };
     let tables = format!(
         "SELECT c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
-         WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relpersistence <> 't' AND {wanted}"
+         WHERE c.relkind IN ({kinds}) AND NOT c.relispartition AND c.relpersistence <> 't' AND {wanted}"
     );
     format!(
         "SELECT set_config('tidelock.path', current_setting('search_path'), false), set_config('search_path', '', false); \
@@ -182,7 +190,12 @@ const TABLES: &str = "SELECT 'table', c.oid, n.nspname, c.relname, c.relkind = '
      has_table_privilege(c.oid, 'TRUNCATE'), \
      CASE WHEN c.relkind = 'p' THEN (SELECT json_agg(t.relid::regclass::text ORDER BY t.relid::regclass::text) FROM pg_partition_tree(c.oid) t WHERE t.isleaf AND t.level > 0) END, \
      c.relreplident = 'f' OR EXISTS (SELECT FROM pg_partition_tree(c.oid) t JOIN pg_class p ON p.oid = t.relid WHERE p.relreplident = 'f'), \
-     coalesce(pg_relation_filenode(c.oid), 0) \
+     coalesce(pg_relation_filenode(c.oid), 0), c.relkind IN ('v', 'm'), \
+     CASE WHEN c.relkind = 'p' THEN (SELECT json_agg(json_build_array(t.relid::oid::text, coalesce(pg_relation_filenode(t.relid), 0)::text, \
+      CASE WHEN NOT EXISTS (SELECT FROM pg_partition_ancestors(t.relid) a JOIN pg_class k ON k.oid = a.relid JOIN pg_inherits i ON i.inhrelid = a.relid \
+       WHERE a.relid <> c.oid AND k.xmin::text <> i.xmin::text) THEN 'born' ELSE '' END)) FROM pg_partition_tree(c.oid) t WHERE t.isleaf AND t.level > 0) END, \
+     CASE WHEN c.relkind = 'r' THEN (SELECT md5(string_agg(a.attnum || ':' || a.xmin::text, ',' ORDER BY a.attnum)) FROM pg_attribute a \
+      WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped) END \
      FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid IN ({tables})";
 
 const COLUMNS: &str = "SELECT 'column', a.attrelid, a.attnum, a.attname, a.atttypid, a.atttypmod, \
@@ -284,6 +297,7 @@ fn layout(row: &Answer, parts: &Parts<'_>, types: &Types, version: u32) -> Resul
         table: Arc::new(table),
         columns: resolved,
         partitioned: row.flag(4),
+        view: row.flag(20),
         leaves: list(row, 17)?,
         unlogged: row.flag(5),
         identity,
@@ -305,9 +319,27 @@ fn layout(row: &Answer, parts: &Parts<'_>, types: &Types, version: u32) -> Resul
         pages: row.number(12)?,
         file: row.number(19)?,
         rows: row.number(13)?,
+        stored: Arc::new(stored(row)?),
         referenced: row.flag(14),
         triggers: row.flag(15),
     })
+}
+
+fn stored(row: &Answer) -> Result<Stored> {
+    let columns = row.get(22).map(str::to_owned);
+    if columns.is_some() {
+        let parts = [(row.text(1).to_owned(), row.text(19).to_owned())].into();
+        return Ok(Stored { parts, born: BTreeSet::new(), columns });
+    }
+    let parts: Vec<[String; 3]> = match row.get(21) {
+        None => Vec::new(),
+        Some(json) => serde_json::from_str(json).map_err(|e| {
+            protocol(format!("reading the catalogue: '{json}' is no list of partitions: {e}"))
+        })?,
+    };
+    let born = parts.iter().filter(|[_, _, how]| how == "born").map(|[part, ..]| part.clone()).collect();
+    let parts = parts.into_iter().map(|[part, file, _]| (part, file)).collect();
+    Ok(Stored { parts, born, columns })
 }
 
 fn identity(row: &Answer, indexes: &Indexes) -> Identity {

@@ -16,7 +16,7 @@ const ROWS_OF_A_BLOCK: f64 = 60.0;
 /// Which rows a chunk holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Bounds {
-    /// Of a partitioned table, whose blocks are its partitions'.
+    /// Of a partitioned table, whose blocks are its partitions', and of a view.
     Whole,
     /// Of a file: from a block on, up to another, that one excluded.
     Blocks(u32, u32, Option<u32>),
@@ -82,7 +82,7 @@ pub(crate) fn cut(reading: &Reading, rows: u64) -> Vec<Chunk> {
         bounds: bounds.text(),
         estimate: estimate as u64,
     };
-    if layout.partitioned {
+    if layout.partitioned || layout.view {
         return vec![chunk(0, Bounds::Whole, total)];
     }
     let per_page = (total / pages as f64).max(1.0);

@@ -6,6 +6,7 @@ use crate::config::Config;
 use crate::connect::{OLDEST, Purpose, Session};
 use crate::names::{literal, quoted};
 use crate::others::others;
+use std::collections::BTreeMap;
 use tidelock_endpoint::{
     Ask, CaptureKind, Case, Finding, Findings, Inspection, Limit, Names, Role, Severity,
 };
@@ -13,7 +14,12 @@ use tidelock_endpoint::{
 /// Looks, and changes nothing.
 pub(crate) async fn inspect(config: &Config, ask: &Ask) -> Result<Inspection> {
     let session = Session::connect(config, Purpose::Read).await?;
-    let layouts = describe(&session, ask.tables.as_deref().map_or(Which::All, Which::Named)).await?;
+    let which = match (&ask.tables, ask.role) {
+        (None, _) => Which::All,
+        (Some(names), Role::SnapshotSource) => Which::Read(names),
+        (Some(names), _) => Which::Named(names),
+    };
+    let layouts = describe(&session, which).await?;
     let mut findings = Findings::new("CURRENT_USER", quoted(&config.user));
     if session.server.version < OLDEST {
         let message = format!(
@@ -59,7 +65,14 @@ pub(crate) async fn inspect(config: &Config, ask: &Ask) -> Result<Inspection> {
         limit: Limit::Octets(crate::names::LONGEST),
         widest: 1600,
     };
-    Ok(Inspection { server: session.server.identity.clone(), names, tables, findings: findings.list })
+    let stored = match ask.role {
+        Role::Source(_) | Role::TwoWaySource(_) => {
+            layouts.iter().map(|l| (l.table.name.clone(), l.stored.clone())).collect()
+        }
+        Role::SnapshotSource | Role::Target => BTreeMap::new(),
+    };
+    let server = session.server.identity.clone();
+    Ok(Inspection { server, names, tables, stored, findings: findings.list })
 }
 
 /// What logical decoding needs of the server.
@@ -158,10 +171,6 @@ fn readable(layout: &Layout, findings: &mut Findings) {
         let remedy = format!("GRANT SELECT ON {} TO CURRENT_USER", layout.sql_name());
         findings.error("TL-PG-PRIVILEGE-SELECT", &subject, "the user may not read it", remedy);
     }
-    if layout.table.key.is_empty() {
-        let (message, remedy) = keyless(layout);
-        findings.error("TL-PG-NO-KEY", &subject, message, remedy);
-    }
 }
 
 /// Why its rows cannot be told apart, and the statement that mends it.
@@ -189,6 +198,10 @@ fn followed(layout: &Layout, two_way: bool, findings: &mut Findings) {
     readable(layout, findings);
     let subject = layout.table.name.to_string();
     let table = layout.sql_name();
+    if layout.table.key.is_empty() {
+        let (message, remedy) = keyless(layout);
+        findings.error("TL-PG-NO-KEY", &subject, message, remedy);
+    }
     if !layout.rights.owner {
         let remedy = format!(
             "ALTER TABLE {table} OWNER TO CURRENT_USER, or make the user a member of the owner's role"
@@ -199,10 +212,13 @@ fn followed(layout: &Layout, two_way: bool, findings: &mut Findings) {
         let remedy = format!("ALTER TABLE {table} SET LOGGED");
         findings.error("TL-PG-UNLOGGED", &subject, "it is unlogged: its changes are in no log", remedy);
     }
-    if layout.partitioned {
+    if layout.partitioned && two_way {
         let message = "it is partitioned: what is truncated, dropped, attached or detached as a single partition is not told in the log";
         let remedy = "copy anew with `tidelock sync --full` after such a step";
         findings.warning("TL-PG-PARTITIONED", &subject, message, remedy);
+    } else if layout.partitioned {
+        let message = "it is partitioned: the log does not tell what is truncated, dropped, attached, detached or rewritten as a single partition; the whole table is copied again then";
+        findings.add(Finding::new(Severity::Note, "TL-PG-PARTITIONED", &subject, message));
     }
     if layout.identity_generated {
         let message = "its replica identity holds generated columns: once it is published the server refuses every UPDATE and DELETE";

@@ -32,7 +32,7 @@ pub(crate) async fn others(session: &Session, ask: &Ask, findings: &mut Findings
                 let message = format!("it is {kind} and takes no part");
                 let remedy = match kind.starts_with("a single partition") {
                     true => "name the table that it is a part of",
-                    false => "name the tables that it reads: it has no changes of its own",
+                    false => "name the tables that it reads: it has no changes of its own; or copy it once by `tidelock copy … --tables`",
                 };
                 Finding::new(Severity::Note, "TL-PG-NO-TABLE", subject, message).remedy(remedy)
             }

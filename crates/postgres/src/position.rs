@@ -103,7 +103,7 @@ pub(crate) fn covers(mark: &Position, at: &str) -> Result<Coverage> {
     } else if commit >= mark.lsn {
         Coverage::Past
     } else {
-        Coverage::Unknown
+        Coverage::Missed
     })
 }
 
@@ -130,8 +130,8 @@ mod tests {
         let mark = "730:745:731,740 0/100";
         assert_eq!(covered(mark, "0/80 729"), Coverage::Held);
         assert_eq!(covered(mark, "0/80 732"), Coverage::Held);
-        assert_eq!(covered(mark, "0/F0 731"), Coverage::Unknown);
-        assert_eq!(covered(mark, "0/F0 745"), Coverage::Unknown);
+        assert_eq!(covered(mark, "0/F0 731"), Coverage::Missed);
+        assert_eq!(covered(mark, "0/F0 745"), Coverage::Missed);
         assert_eq!(covered(mark, "0/100 745"), Coverage::Past);
         assert_eq!(covered("5:5: 0/100", "0/1 4"), Coverage::Held);
     }
@@ -141,9 +141,9 @@ mod tests {
         let epoch = 1_u64 << 32;
         let mark = format!("{}:{}: 0/100", epoch + 5, epoch + 10);
         assert_eq!(covered(&mark, "0/1 4294967290"), Coverage::Held);
-        assert_eq!(covered(&mark, "0/1 12"), Coverage::Unknown);
+        assert_eq!(covered(&mark, "0/1 12"), Coverage::Missed);
         let mark = format!("{}:{}: 0/100", epoch - 5, epoch - 2);
-        assert_eq!(covered(&mark, "0/1 3"), Coverage::Unknown);
+        assert_eq!(covered(&mark, "0/1 3"), Coverage::Missed);
     }
 
     #[test]

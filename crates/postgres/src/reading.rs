@@ -47,9 +47,9 @@ impl Reading {
         Ok(Reading { table: table.clone(), layout: layout.clone(), places })
     }
 
-    /// `ONLY` keeps the rows of inheriting tables out; a partitioned table has no rows but its partitions'.
+    /// `ONLY` keeps the rows of inheriting tables out; a partitioned table has no rows but its partitions', a view none but its tables'.
     pub fn from(&self) -> String {
-        let only = if self.layout.partitioned { "" } else { "ONLY " };
+        let only = if self.layout.partitioned || self.layout.view { "" } else { "ONLY " };
         format!("{only}{}", sql_name(&self.table.name))
     }
 

@@ -18,6 +18,7 @@ pub(crate) async fn preparing(session: &Session, from: &str, absent: &[&Table]) 
     let schemas: BTreeSet<&str> =
         absent.iter().map(|t| schema_of(&t.name)).filter(|s| *s != DEFAULT_SCHEMA).collect();
     let types = enumerations(from, absent);
+    lacking_types(session, from, absent, &types).await?;
     asked.extend(schemas.iter().map(|s| format!("to_regnamespace({}) IS NULL", literal(&quoted(s)))));
     asked.extend(types.keys().map(|t| format!("to_regtype({}) IS NULL", literal(t))));
     asked.push("current_setting('wal_level') = 'logical'".to_owned());
@@ -42,6 +43,30 @@ pub(crate) async fn preparing(session: &Session, from: &str, absent: &[&Table]) 
         }
     }
     Ok(statements)
+}
+
+/// Refuses types of another PostgreSQL that are not here: of extensions, domains, composites. Enumerations are made.
+async fn lacking_types(
+    session: &Session,
+    from: &str,
+    absent: &[&Table],
+    made: &BTreeMap<&str, &[String]>,
+) -> Result<()> {
+    let natives = absent.iter().flat_map(|t| &t.columns).map(|c| c.native.as_str());
+    let natives: BTreeSet<&str> = natives.filter(|n| !made.contains_key(n.trim_end_matches("[]"))).collect();
+    if from != ENGINE || natives.is_empty() {
+        return Ok(());
+    }
+    let list = natives.iter().map(|n| literal(n)).collect::<Vec<_>>().join(", ");
+    let sql = format!("SELECT t FROM unnest(ARRAY[{list}]) AS t WHERE to_regtype(t) IS NULL ORDER BY t");
+    let lacking = session.query("looking for the types of the columns", &sql).await?;
+    if lacking.is_empty() {
+        return Ok(());
+    }
+    let lacking: Vec<&str> = lacking.iter().map(|row| row.text(0)).collect();
+    let message = format!("making tables: there is no type {} here", lacking.join(", "));
+    Err(precondition("TL-PG-NO-TYPE", message)
+        .hint("make the type, or the extension that has it, in this database first (CREATE EXTENSION …)"))
 }
 
 /// The enumerations of another PostgreSQL that the tables need, by name.

@@ -41,11 +41,12 @@ pub(crate) struct View {
 pub(crate) async fn open(config: &Config, tables: &[Arc<Table>]) -> Result<View> {
     let control = Session::connect(config, Purpose::Read).await?;
     let names: Vec<TableName> = tables.iter().map(|t| t.name.clone()).collect();
-    let there = describe(&control, Which::Named(&names)).await?;
+    let there = describe(&control, Which::Read(&names)).await?;
     control.run("opening a consistent view", BEGIN).await?;
     // A table that is rewritten under the view (ALTER TABLE) would seem empty to it: so it is locked before the view is taken.
-    if !there.is_empty() {
-        let list = there.iter().map(Layout::sql_name).collect::<Vec<_>>().join(", ");
+    let tables: Vec<String> = there.iter().filter(|l| !l.view).map(Layout::sql_name).collect();
+    if !tables.is_empty() {
+        let list = tables.join(", ");
         let locking = format!("LOCK TABLE {list} IN ACCESS SHARE MODE");
         patiently(control.run("locking the tables of a view against ALTER TABLE", &locking), || {
             tracing::warn!(
@@ -60,7 +61,7 @@ pub(crate) async fn open(config: &Config, tables: &[Arc<Table>]) -> Result<View>
         .await?
         .ok_or_else(|| protocol("no snapshot was exported"))?;
     let place = log_place(&control).await?;
-    let found = describe(&control, Which::Named(&names)).await?;
+    let found = describe(&control, Which::Read(&names)).await?;
     Ok(View {
         config: config.clone(),
         mark: Position::new(format!("{} {}", seen.text(1), place)),

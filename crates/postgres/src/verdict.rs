@@ -53,6 +53,11 @@ fn native(data_type: &Type) -> Result<String, String> {
     })
 }
 
+/// `interval(0)`, `interval day to minute`; also as an array.
+fn limited_interval(native: &str) -> bool {
+    native.strip_prefix("interval").is_some_and(|rest| !rest.trim_end_matches("[]").is_empty())
+}
+
 /// What becomes of the column's values: in a new table, or in the column that is there.
 pub(crate) fn verdict(from: &str, column: &Column, existing: Option<&Column>) -> Verdict {
     let Some(existing) = existing else {
@@ -65,6 +70,12 @@ pub(crate) fn verdict(from: &str, column: &Column, existing: Option<&Column>) ->
         ("json", "jsonb") | ("json[]", "jsonb[]") if from == ENGINE => Holds::Some(
             "jsonb keeps neither blanks nor the order of names, and texts in which a name comes twice are refused",
         ),
+        // The server rounds and cuts values to such a column's fields without a word.
+        (source, there) if limited_interval(there) && source != there => {
+            return Verdict::Refused {
+                reason: format!("{there} rounds, or cuts off, what it has no field for"),
+            };
+        }
         _ => holds(&column.data_type, &existing.data_type),
     };
     held.verdict(&existing.native, &existing.data_type)
@@ -99,6 +110,18 @@ mod tests {
         assert!(matches!(to("json", "jsonb"), Verdict::Narrow { .. }));
         assert!(matches!(to("jsonb", "json"), Verdict::Exact { .. }));
         assert!(matches!(to("json", "json"), Verdict::Exact { .. }));
+    }
+
+    #[test]
+    fn an_interval_of_fewer_fields_takes_only_its_like() {
+        let to = |from: &str, there: &str| {
+            let column = |native| Column::new("c", Type::Interval, native);
+            verdict(ENGINE, &column(from), Some(&column(there)))
+        };
+        assert!(matches!(to("interval", "interval(0)"), Verdict::Refused { .. }));
+        assert!(matches!(to("interval day to second", "interval day"), Verdict::Refused { .. }));
+        assert!(matches!(to("interval(3)", "interval(3)"), Verdict::Exact { .. }));
+        assert!(matches!(to("interval(3)", "interval"), Verdict::Exact { .. }));
     }
 
     #[test]

@@ -74,9 +74,26 @@ pub fn list(db: &Connection) -> rusqlite::Result<Listed> {
 
 /// One table, by its name as SQLite compares it; `None` when there is no such table.
 pub fn find(db: &Connection, name: &str) -> rusqlite::Result<Option<Found>> {
-    let sql = "SELECT name, wr FROM pragma_table_list WHERE schema = 'main' AND type = 'table' AND name = ?1 COLLATE NOCASE";
+    of_kind(db, name, "table")
+}
+
+/// A table or a view, likewise: what can be read.
+pub fn find_readable(db: &Connection, name: &str) -> rusqlite::Result<Option<Found>> {
+    match find(db, name)? {
+        None => find_view(db, name),
+        found => Ok(found),
+    }
+}
+
+/// One view, likewise.
+pub fn find_view(db: &Connection, name: &str) -> rusqlite::Result<Option<Found>> {
+    of_kind(db, name, "view")
+}
+
+fn of_kind(db: &Connection, name: &str, kind: &str) -> rusqlite::Result<Option<Found>> {
+    let sql = "SELECT name, wr FROM pragma_table_list WHERE schema = 'main' AND type = ?2 AND name = ?1 COLLATE NOCASE";
     let mut statement = db.prepare_cached(sql)?;
-    let mut rows = statement.query([name])?;
+    let mut rows = statement.query([name, kind])?;
     let Some(row) = rows.next()? else { return Ok(None) };
     let (name, without_rowid): (String, bool) = (row.get(0)?, row.get(1)?);
     drop(rows);

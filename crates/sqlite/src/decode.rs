@@ -21,7 +21,7 @@ pub fn slot(
     scratch: &mut String,
     out: &mut ImageWriter<'_>,
 ) -> Result<(), NotOfType> {
-    let refuse = || Err(NotOfType { found: describe(stored) });
+    let refuse = || Err(NotOfType { found: kind_of(stored) });
     match stored {
         ValueRef::Null => out.value(&Value::Null),
         ValueRef::Integer(i) => match integer(&column.data_type, i, scratch) {
@@ -35,7 +35,7 @@ pub fn slot(
         ValueRef::Text(bytes) => {
             let Ok(text) = std::str::from_utf8(bytes) else { return refuse() };
             match &column.data_type {
-                Type::Bits { .. } => bits(text, out).ok_or_else(|| NotOfType { found: describe(stored) })?,
+                Type::Bits { .. } => bits(text, out).ok_or_else(|| NotOfType { found: kind_of(stored) })?,
                 data_type => match from_text(data_type, text, scratch) {
                     Some(value) => out.value(&value),
                     None => return refuse(),
@@ -186,7 +186,21 @@ fn bits(text: &str, out: &mut ImageWriter<'_>) -> Option<()> {
     Some(())
 }
 
-/// The storage class and the beginning of a value, for messages.
+/// The storage class and the size of a value: the value itself may be one that a job masks.
+fn kind_of(stored: ValueRef<'_>) -> String {
+    match stored {
+        ValueRef::Null => "NULL".into(),
+        ValueRef::Integer(_) => "an INTEGER that it does not take".into(),
+        ValueRef::Real(_) => "a REAL that it does not take".into(),
+        ValueRef::Text(bytes) => match std::str::from_utf8(bytes) {
+            Ok(text) => format!("a TEXT of {} characters that it does not take", text.chars().count()),
+            Err(_) => format!("a TEXT of {} bytes that is not UTF-8", bytes.len()),
+        },
+        ValueRef::Blob(bytes) => format!("a BLOB of {} bytes", bytes.len()),
+    }
+}
+
+/// The storage class and the beginning of a value of a key, for messages.
 pub fn describe(stored: ValueRef<'_>) -> String {
     match stored {
         ValueRef::Null => "NULL".into(),

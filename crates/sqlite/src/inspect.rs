@@ -6,6 +6,7 @@ use crate::names::ident;
 use crate::session::{Open, Session};
 use crate::{capture, error};
 use rusqlite::Connection;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tidelock_endpoint::{Ask, CaptureKind, Case, Finding, Inspection, Limit, Names, Result, Role, Severity};
@@ -18,7 +19,13 @@ pub async fn inspect(path: &Path, ask: &Ask) -> Result<Inspection> {
     place(path, ask.role, &mut findings);
     if !path.exists() {
         let server = identity::of(path);
-        return Ok(Inspection { server, names: NAMES, tables: Vec::new(), findings });
+        return Ok(Inspection {
+            server,
+            names: NAMES,
+            tables: Vec::new(),
+            stored: BTreeMap::new(),
+            findings,
+        });
     }
     let (ask, path) = (ask.clone(), path.to_owned());
     let session = match Session::open(Open::Existing(path.clone())).await {
@@ -33,6 +40,7 @@ pub async fn inspect(path: &Path, ask: &Ask) -> Result<Inspection> {
                 server: identity::of(&path),
                 names: NAMES,
                 tables: Vec::new(),
+                stored: BTreeMap::new(),
                 findings,
             });
         }
@@ -53,6 +61,9 @@ fn look(db: &Connection, path: &Path, ask: &Ask, mut findings: Vec<Finding>) -> 
         let wanted =
             |name: &String| asked.iter().any(|t| t.schema.is_none() && t.name.eq_ignore_ascii_case(name));
         names.retain(wanted);
+        let view = |(_, kind): &&(String, String)| kind == "view" && ask.role == Role::SnapshotSource;
+        let views = others.iter().filter(view).map(|(name, _)| name.clone());
+        names.extend(views.filter(wanted));
         for (name, kind) in others.iter().filter(|(name, _)| ask.role == Role::Target && wanted(name)) {
             let kind = if kind == "view" { "view" } else { "virtual table" };
             let message = format!("it is a {kind}, and a table of that name is to be written");
@@ -69,7 +80,7 @@ fn look(db: &Connection, path: &Path, ask: &Ask, mut findings: Vec<Finding>) -> 
             );
             let finding = Finding::new(Severity::Note, "TL-SQLITE-NO-TABLE", name, message);
             match kind == "view" {
-                true => finding.remedy("name the tables that it reads: it has no changes of its own"),
+                true => finding.remedy("name the tables that it reads: it has no changes of its own; or copy it once by `tidelock copy … --tables`"),
                 false => finding,
             }
         }));
@@ -80,14 +91,14 @@ fn look(db: &Connection, path: &Path, ask: &Ask, mut findings: Vec<Finding>) -> 
     }
     let mut tables = Vec::with_capacity(names.len());
     for name in names {
-        let Some(found) = catalogue::find(db, &name)? else { continue };
+        let Some(found) = catalogue::find_readable(db, &name)? else { continue };
         of_table(&found, ask.role, followed, &mut findings);
         if ask.role == Role::Target {
             triggers(db, &name, &mut findings)?;
         }
         tables.push(Arc::new(found.table));
     }
-    Ok(Inspection { server, names: NAMES, tables, findings })
+    Ok(Inspection { server, names: NAMES, tables, stored: BTreeMap::new(), findings })
 }
 
 /// Our own fire at a target too: they tell other jobs what was written there.

@@ -37,6 +37,7 @@ mod snapshot;
 mod source;
 mod stream;
 mod target;
+mod trial;
 mod triggers;
 mod types;
 mod verdict;

@@ -57,7 +57,7 @@ pub fn span(first: i64, last: i64) -> String {
     format!("seq:{first}..{last}")
 }
 
-/// Whether a view at `mark` holds the run `at`. A run read late may hold several commits; when the view stands between them it is `Unknown`.
+/// Whether a view at `mark` holds the run `at`. A run read late may hold several commits; when the view stands between them it is `Missed`.
 pub fn covers(mark: &Position, at: &str) -> Result<Coverage> {
     let mark = Place::parse(mark.as_str())?.seq;
     let parts = at.strip_prefix("seq:").and_then(|rest| rest.split_once(".."));
@@ -66,7 +66,7 @@ pub fn covers(mark: &Position, at: &str) -> Result<Coverage> {
     Ok(match () {
         () if last <= mark => Coverage::Held,
         () if first > mark => Coverage::Past,
-        () => Coverage::Unknown,
+        () => Coverage::Missed,
     })
 }
 
@@ -90,7 +90,7 @@ mod tests {
     fn a_view_holds_whole_runs_up_to_its_mark() {
         let mark = Position::new("seq:7");
         for (at, expected) in
-            [("seq:1..7", Coverage::Held), ("seq:7..8", Coverage::Unknown), ("seq:8..9", Coverage::Past)]
+            [("seq:1..7", Coverage::Held), ("seq:7..8", Coverage::Missed), ("seq:8..9", Coverage::Past)]
         {
             assert_eq!(covers(&mark, at).unwrap(), expected);
         }

@@ -4,12 +4,12 @@
 //!
 //! Chunks are ranges of the key, cut by walking its index. Rowids would be cheaper to cut, but those of a table without an `INTEGER PRIMARY KEY` change with VACUUM, and bounds
 //! must hold under a later view. A reader does not keep a statement open: each step asks for what lies behind the last key it saw, and takes as much as a step may hold. A table
-//! without a key is one chunk, read by rowid within one view.
+//! without a key is one chunk, read by rowid within one view. A view of the schema has no rowids: what it shows is put aside first, in a temporary table.
 
-use crate::names::{ident, list};
+use crate::names::{PREFIX, ident, list};
 use crate::session::{Open, Session};
 use crate::source::head;
-use crate::{error, keys, rows};
+use crate::{catalogue, error, keys, rows};
 use async_trait::async_trait;
 use keys::{Bounds, Cell};
 use rusqlite::{Connection, params_from_iter};
@@ -159,13 +159,18 @@ struct FileReader {
 struct Rest {
     table: Arc<Table>,
     bounds: Bounds,
+    /// Where the rows stand, as a name in statements.
+    own: String,
 }
 
 #[async_trait]
 impl ChunkReader for FileReader {
     async fn open(&mut self, table: &Arc<Table>, chunk: &Chunk) -> Result<()> {
         let bounds = Bounds::parse(&chunk.bounds, table.key.len())?;
-        self.chunk = Some(Rest { table: rows::carried(table), bounds });
+        let table = rows::carried(table);
+        let asked = table.clone();
+        let own = self.session.run(move |db| put_aside(db, &asked)).await?;
+        self.chunk = Some(Rest { table, bounds, own });
         Ok(())
     }
 
@@ -180,11 +185,28 @@ impl ChunkReader for FileReader {
     }
 }
 
+/// Where the table's rows are read: of a view in a temporary table, which the connection drops at its end.
+fn put_aside(db: &Connection, table: &Table) -> Result<String> {
+    let name = &table.name.name;
+    let what = || error::sql(format!("reading the view {name}"));
+    if !table.key.is_empty() || catalogue::find_view(db, name).map_err(what())?.is_none() {
+        return Ok(ident(name));
+    }
+    let aside = format!("temp.{}", ident(&format!("{PREFIX}{name}")));
+    let columns = list(table.columns.iter().map(|c| c.name.as_str()));
+    let sql = format!(
+        "DROP TABLE IF EXISTS {aside}; CREATE TEMP TABLE {} AS SELECT {columns} FROM main.{}",
+        &aside[5..],
+        ident(name)
+    );
+    db.execute_batch(&sql).map_err(what())?;
+    Ok(aside)
+}
+
 /// The next rows, and the last key when there may be more.
 fn step(db: &Connection, rest: Rest) -> Result<(Option<Rows>, Option<Vec<Cell>>)> {
-    let Rest { table, bounds } = rest;
+    let Rest { table, bounds, own } = rest;
     let what = || error::sql(format!("reading table {}", table.name));
-    let own = ident(&table.name.name);
     let columns = list(table.columns.iter().map(|c| c.name.as_str()));
     let terms = keys::ordered(db, &table)?;
     let (order, key, picked) = if table.key.is_empty() {

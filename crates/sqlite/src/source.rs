@@ -90,8 +90,8 @@ impl Source for FileSource {
             let name = table.name.clone();
             self.session
                 .run(move |db| {
-                    let found =
-                        catalogue::find(db, &name.name).map_err(error::sql("looking at the tables"))?;
+                    let found = catalogue::find_readable(db, &name.name)
+                        .map_err(error::sql("looking at the tables"))?;
                     let message = format!("reading table {name}: it is not there");
                     found.map(drop).ok_or_else(|| {
                         EndpointError::new(ErrorKind::Precondition, "TL-SQLITE-NO-TABLE", message)

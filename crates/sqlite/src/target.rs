@@ -10,12 +10,14 @@ use crate::load::FileLoader;
 use crate::names::{CHECKPOINT, ORIGIN, ident};
 use crate::real;
 use crate::session::{Open, Session, set_wal, writing};
-use crate::{error, rows, schema};
+use crate::{error, rows, schema, trial};
 use async_trait::async_trait;
 use rusqlite::Connection;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use tidelock_endpoint::{Alteration, Applied, Checkpoint, Delta, ErrorKind, Loader, Result, Target};
+use tidelock_endpoint::{
+    Alteration, Applied, Checkpoint, Delta, EndpointError, ErrorKind, Loader, Result, Target,
+};
 use tidelock_model::{Rows, Table};
 
 /// See [`Target`].
@@ -24,6 +26,7 @@ pub struct FileTarget {
     job: String,
     /// None while the file is not there: it is made by the first thing that is written, and not by a look.
     session: Option<(Session, Opened)>,
+    trial: Option<Arc<Table>>,
 }
 
 impl FileTarget {
@@ -33,7 +36,7 @@ impl FileTarget {
             true => Some((Session::open(Open::Existing(path.to_owned())).await?, Opened::at(path))),
             false => None,
         };
-        Ok(FileTarget { path: path.to_owned(), job: job.to_owned(), session })
+        Ok(FileTarget { path: path.to_owned(), job: job.to_owned(), session, trial: None })
     }
 
     /// For looking: where there is no file, at an empty database in its place.
@@ -112,6 +115,22 @@ impl Target for FileTarget {
                 db.query_row(&sql, [], |row| row.get(0)).map_err(what)
             })
             .await
+    }
+
+    async fn begin_trial(&mut self, key: &Arc<Table>) -> Result<bool> {
+        let asked = key.clone();
+        let begun = self.look().await?.run(move |db| trial::begin(db, &asked)).await?;
+        self.trial = Some(key.clone());
+        Ok(begun)
+    }
+
+    async fn try_keys(&mut self, keys: &Rows) -> Result<Rows> {
+        let Some(key) = self.trial.clone() else {
+            let message = "a trial that was not begun";
+            return Err(EndpointError::new(ErrorKind::Protocol, "TL-SQLITE-TRIAL", message));
+        };
+        let keys = keys.clone();
+        self.look().await?.run(move |db| trial::add(db, &key, &keys)).await
     }
 
     async fn loader(&mut self) -> Result<Box<dyn Loader>> {

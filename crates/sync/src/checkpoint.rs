@@ -2,7 +2,7 @@ use crate::mapping::TableMap;
 use crate::{Result, SyncError};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use tidelock_endpoint::{Checkpoint, ServerIdentity};
+use tidelock_endpoint::{Checkpoint, Moved, ServerIdentity, Stored};
 use tidelock_model::{Column, Position, TableName, Type};
 
 /// The lane of the changes.
@@ -61,6 +61,32 @@ pub struct CopiedTable {
     /// Which rows were taken, as the job says it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub filter: Option<String>,
+    /// Where the source's rows were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stored: Option<Stored>,
+}
+
+impl CopiedTable {
+    /// A table that is copied now.
+    pub fn now(map: &TableMap, since: i64) -> CopiedTable {
+        CopiedTable {
+            table: map.source.name.clone(),
+            shape: map.shape(),
+            since,
+            to: Some(map.target.name.clone()),
+            columns: CopiedColumn::of(map),
+            filter: map.filter().map(str::to_owned),
+            stored: map.stored.as_deref().cloned(),
+        }
+    }
+
+    /// What became of its rows beside what the log tells.
+    pub fn moved(&self, map: &TableMap) -> Moved {
+        match (&map.stored, &self.stored) {
+            (Some(now), Some(before)) => now.since(before),
+            _ => Moved::No,
+        }
+    }
 }
 
 /// A column of a table that was copied.
@@ -97,6 +123,9 @@ pub struct Anew {
     /// As [`CopiedTable::since`], of the copy before.
     #[serde(default)]
     pub since: i64,
+    /// The transaction of the journal whose statement changed it: see [`Reshaped::by_statement`](crate::error::Reshaped::by_statement).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub told: Option<u64>,
     /// The target's table, and its columns as they were copied before.
     pub before: (TableName, Vec<CopiedColumn>),
 }
@@ -161,6 +190,9 @@ pub struct TableMark {
     /// The target had rows already that are older than the views: the rows that went since must go there too.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub kept: bool,
+    /// As [`Anew::told`]: every view holds what this and earlier transactions wrote to the table, also where the engine cannot tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub told: Option<u64>,
 }
 
 /// What stands in the lane of a chunk that is loaded.

@@ -49,8 +49,7 @@ pub async fn copy(
     cancel: &CancellationToken,
 ) -> Result<Copied> {
     let job = job(source.name(), target.name(), tables);
-    let planning =
-        planning::direction(&job, Purpose::ReadOnce, &[], &source, &target, &observer, cancel).await?;
+    let planning = planning::direction(&job, Purpose::Copy, &[], &source, &target, &observer, cancel).await?;
     planning::refuse_errors(&job, std::slice::from_ref(&planning)).map_err(in_words)?;
     let (context, remarks) = (planning.context, planning.report.findings);
     let copied = load(&context).await;

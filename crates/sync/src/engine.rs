@@ -1,9 +1,11 @@
 //! All jobs of one configuration: what the command line and the service call.
 
+use crate::context::FlowContext;
 use crate::job::Job;
 use crate::mapping::TableMap;
 use crate::observe::Observer;
 use crate::planning::{self, Planning, Purpose, Report};
+use crate::same_keys;
 use crate::schema::{HISTORY, SchemaChange};
 use crate::starting::Unready;
 use crate::status::{self, JobStatus};
@@ -165,13 +167,22 @@ impl Engine {
         Ok(all)
     }
 
-    /// Connects and lists every unmet precondition of the jobs, touching nothing.
-    pub async fn check(&self, job: Option<&str>) -> Result<Vec<Report>> {
+    /// Connects and lists every unmet precondition of the jobs, touching nothing. With `data` the rows are looked at, too: whether keys fall together at the target.
+    pub async fn check(&self, job: Option<&str>, data: bool) -> Result<Vec<Report>> {
         let cancel = CancellationToken::new();
         let mut reports = Vec::new();
         for job in self.select(job)? {
-            reports
-                .extend(self.plannings(job, Purpose::Follow, &cancel).await?.into_iter().map(|p| p.report));
+            for Planning { context, mut report, .. } in self.plannings(job, Purpose::Follow, &cancel).await? {
+                if report.is_ready()
+                    && let Err(error) = at_target(&context).await
+                {
+                    report.findings.insert(0, error.finding(&context.flow.target)?);
+                }
+                if data && report.is_ready() {
+                    report.findings.splice(0..0, same_keys::look(&context).await?);
+                }
+                reports.push(report);
+            }
         }
         Ok(reports)
     }
@@ -183,12 +194,7 @@ impl Engine {
         for job in self.select(job)? {
             for planning in self.ready(job, &cancel).await? {
                 let (flow, context) = (&planning.flow, &planning.context);
-                let at = SyncError::at(&flow.target);
-                let mut target = context.target.target(&flow.job).await.map_err(&at)?;
-                let tables: Vec<_> = flow.tables.iter().map(|t| t.target.clone()).collect();
-                let engine = context.source.capabilities().engine;
-                let mut at_target = target.plan(engine, &tables).await.map_err(&at)?;
-                at_target.extend(target.alter(engine, &flow.alterations, true).await.map_err(&at)?);
+                let at_target = at_target(context).await?;
                 let at = SyncError::at(&flow.source);
                 let mut source = context.source.source(context.capture).await.map_err(&at)?;
                 let at_source = source.plan(&flow.source_tables()).await.map_err(&at)?;
@@ -234,7 +240,7 @@ impl Engine {
     ) -> Result<Vec<TableReport>> {
         let mut reports = Vec::new();
         for job in self.select(Some(job))? {
-            let mut plannings = self.plannings(job, Purpose::ReadOnce, cancel).await?;
+            let mut plannings = self.plannings(job, Purpose::Compare, cancel).await?;
             plannings.truncate(1);
             planning::refuse_errors(job, &plannings)?;
             for map in plannings.iter().flat_map(|p| p.flow.tables.iter().map(move |map| (p, map))) {
@@ -288,6 +294,17 @@ impl Engine {
         }
         Ok(all)
     }
+}
+
+/// What a run would run at a flow's target first.
+async fn at_target(context: &FlowContext) -> Result<Vec<String>> {
+    let (flow, at) = (&context.flow, SyncError::at(&context.flow.target));
+    let mut target = context.target.target(&flow.job).await.map_err(&at)?;
+    let tables: Vec<_> = flow.tables.iter().map(|t| t.target.clone()).collect();
+    let engine = context.source.capabilities().engine;
+    let mut all = target.plan(engine, &tables).await.map_err(&at)?;
+    all.extend(target.alter(engine, &flow.alterations, true).await.map_err(&at)?);
+    Ok(all)
 }
 
 /// Removes what tidelock put into a database. What just ended may hold some of it for a moment: its server notices a little later.

@@ -1,6 +1,6 @@
 use std::time::Duration;
 use thiserror::Error;
-use tidelock_endpoint::{EndpointError, ErrorKind};
+use tidelock_endpoint::{EndpointError, ErrorKind, Finding};
 use tidelock_journal::{JournalError, StateError};
 use tidelock_model::{CodecError, TableName};
 
@@ -59,6 +59,8 @@ pub struct Reshaped {
     pub kept: bool,
     /// It is older than the view that the table was copied from again.
     pub held: bool,
+    /// A statement of the source tells it, for which all that wrote the table had to end: every view that opens from now on holds what the table got before.
+    pub by_statement: bool,
     /// What was found.
     pub what: String,
 }
@@ -96,6 +98,18 @@ impl SyncError {
     /// Stops a job.
     pub fn stopped(code: &'static str, message: impl Into<String>) -> SyncError {
         SyncError::Stopped { code, message: message.into() }
+    }
+
+    /// As a finding about `subject`, where a person must act; else the error itself.
+    pub fn finding(self, subject: &str) -> Result<Finding> {
+        match self {
+            SyncError::Endpoint { source, .. }
+                if matches!(source.kind, ErrorKind::Precondition | ErrorKind::Unsupported) =>
+            {
+                Ok(source.finding(subject))
+            }
+            other => Err(other),
+        }
     }
 
     /// All judgement about retries stands here, and nowhere else.

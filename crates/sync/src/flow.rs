@@ -3,7 +3,7 @@
 use crate::capture::Reached;
 use crate::capture::since::Since;
 use crate::checkpoint::{
-    ChunkState, CopiedColumn, CopiedTable, JobState, Progress, STREAM_LANE, Server, encode,
+    Anew, ChunkState, CopiedColumn, CopiedTable, JobState, Progress, STREAM_LANE, Server, encode,
 };
 use crate::context::{FlowContext, pause};
 use crate::deliver::settle::{Arrived, Opposite};
@@ -14,10 +14,11 @@ use crate::observe::Part;
 use crate::outdated;
 use crate::schema::{self, Changed};
 use crate::snapshot;
+use crate::sweep;
 use crate::{Result, SyncError};
 use std::cmp::Ordering;
 use std::sync::Arc;
-use tidelock_endpoint::{Ask, Role, Target};
+use tidelock_endpoint::{Ask, Moved, Role, Target};
 use tidelock_journal::{Journal, StateStore};
 use tidelock_model::{Position, TableName};
 use tokio::sync::watch;
@@ -47,6 +48,8 @@ pub struct FlowRun {
     pub again: std::sync::Mutex<Vec<tidelock_model::TableName>>,
     /// Tables that changed while they were followed.
     pub changed: Changed,
+    /// What was in the way of this copy was taken away.
+    pub cleared: bool,
 }
 
 impl FlowRun {
@@ -62,12 +65,22 @@ impl FlowRun {
                 }
                 Err(error) => {
                     if *self.delivered.borrow() > before {
-                        attempt = 0;
+                        (attempt, self.cleared) = (0, false);
                     }
                     if self.changed.restarts() {
                         return Err(error);
                     }
                     let error = self.changed.take(error, &self.job)?;
+                    let cleared = match self.cleared {
+                        true => Ok(false),
+                        false => sweep::before(&self.context, &self.state, &error, &self.others).await,
+                    };
+                    self.cleared |= matches!(cleared, Ok(true));
+                    let error = match cleared {
+                        Ok(true) => continue,
+                        Ok(false) => error,
+                        Err(failed) => failed,
+                    };
                     let context = &self.context;
                     let (job, flow) = (&context.flow.job, &context.name());
                     let part = Part::Flow { job, flow };
@@ -185,7 +198,10 @@ impl FlowRun {
             let (map, asked) = (map_of(&copied.table), asked.contains(&copied.table));
             let typed = |m: &TableMap| copied.columns.is_empty() || copied.columns == CopiedColumn::of(m);
             let same = map.is_some_and(|m| m.shape() == copied.shape && typed(m));
-            if same && !asked {
+            let moved = map.filter(|_| schema::follows(&self.job)).map_or(Moved::No, |m| copied.moved(m));
+            if same && !asked && moved == Moved::No {
+                let known = state.copied.iter_mut().find(|c| c.table == copied.table);
+                known.into_iter().for_each(|k| k.stored = map.and_then(|m| m.stored.as_deref().cloned()));
                 continue;
             }
             let elsewhere = map.is_some_and(|m| copied.to.as_ref() != Some(&m.target.name));
@@ -194,14 +210,22 @@ impl FlowRun {
                 continue;
             }
             let filtered = map.and_then(|m| m.filter()).is_some_and(|f| copied.filter.as_deref() != Some(f));
-            schema::again(state, flow, &copied.table, map.is_some() && !filtered);
+            let kept = map.is_some() && !filtered && moved != Moved::Went;
+            schema::again(state, flow, &copied.table, kept);
             if map.is_some() && !asked {
-                found.push((copied.table, "it is copied in another shape than before".to_owned()));
+                let what = match moved {
+                    Moved::No => "it is copied in another shape than before",
+                    Moved::Came | Moved::Went => {
+                        "its rows were moved or rewritten as a whole, which the log does not tell"
+                    }
+                };
+                found.push((copied.table, what.to_owned()));
             }
         }
         state.anew.retain(|a| map_of(&a.table).is_none_or(|m| m.target.name == a.before.0));
-        // Somebody has looked after what only the target has.
-        state.anew.iter_mut().filter(|a| asked.contains(&a.table)).for_each(|a| a.kept = true);
+        // Where others write too, somebody has looked after what only the target has.
+        let shared = |a: &Anew| self.others.iter().any(|job| job.may_write(&flow.target, &a.before.0));
+        state.anew.iter_mut().filter(|a| asked.contains(&a.table) && shared(a)).for_each(|a| a.kept = true);
         found
     }
 
@@ -276,10 +300,8 @@ impl FlowRun {
         };
         let Some(state) = stream else { return Ok((fresh(), after)) };
         if self.wants_everything_again() {
-            return Ok((
-                JobState { copied: state.copied.clone(), anew: state.anew.clone(), ..fresh() },
-                after,
-            ));
+            let anew = state.anew.iter().map(|a| Anew { told: None, ..a.clone() }).collect();
+            return Ok((JobState { copied: state.copied.clone(), anew, ..fresh() }, after));
         }
         let (job, source) = (&context.flow.job, &context.flow.source);
         if let Some(reason) = outdated::reason(&self.state, job, &context.flow.target)? {
@@ -300,6 +322,9 @@ impl FlowRun {
         }
         let mut state = self.other_journal(state, start, server, status.first)?;
         state.copied.iter_mut().for_each(|c| c.since = since.of(&c.table));
+        state.anew.iter_mut().filter(|a| a.since != 0).for_each(|a| a.since = since.of(&a.table));
+        state.anew.iter_mut().for_each(|a| a.told = None);
+        state.marks.iter_mut().for_each(|m| m.told = None);
         Ok((state, 0))
     }
 
@@ -352,24 +377,17 @@ impl FlowRun {
             self.until(&opposite.reached, |r| r.ready).await?;
         }
         context.phase("snapshot");
+        schema::told_so_far(&self.journal, &context.flow, state).await?;
         let kept = Some((&*self.state, since));
         let marks = snapshot::run(context, target, &tables, done, &state.anew, kept, None).await?;
         for map in tables.iter().filter(|m| state.anew.iter().any(|a| a.table == m.source.name && !a.kept)) {
-            schema::sweep(context, target, map, state, &self.others).await?;
+            sweep::behind(context, target, map, state, &self.others).await?;
         }
         state.unfinished = true;
         for map in &tables {
             state.marks.retain(|m| m.table != map.source.name);
-            let table = map.source.name.clone();
-            state.anew.retain(|a| a.table != table);
-            state.copied.push(CopiedTable {
-                since: since.of(&table),
-                table,
-                shape: map.shape(),
-                to: Some(map.target.name.clone()),
-                columns: CopiedColumn::of(map),
-                filter: map.filter().map(str::to_owned),
-            });
+            state.anew.retain(|a| a.table != map.source.name);
+            state.copied.push(CopiedTable::now(map, since.of(&map.source.name)));
         }
         state.marks.extend(marks);
         let lanes =

@@ -36,10 +36,12 @@ mod planning;
 mod resolve;
 mod rules;
 mod running;
+mod same_keys;
 mod schema;
 mod snapshot;
 mod starting;
 mod status;
+mod sweep;
 mod verify;
 mod waiting;
 

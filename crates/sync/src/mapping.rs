@@ -8,6 +8,7 @@ use crate::Result;
 use crate::job::ColumnSelection;
 use crate::rules::Rules;
 use std::sync::Arc;
+use tidelock_endpoint::Stored;
 use tidelock_model::{
     CodecError, Column, Image, ImageWriter, Rows, RowsWriter, Slot, Table, Type, converted,
 };
@@ -28,6 +29,8 @@ pub struct TableMap {
     /// Source and target columns stand in the same order, and nothing is converted, masked or computed.
     identity: bool,
     rules: Option<Arc<Rules>>,
+    /// Where the source's rows are, if the engine tells.
+    pub stored: Option<Arc<Stored>>,
 }
 
 impl TableMap {
@@ -44,6 +47,7 @@ impl TableMap {
             taken: ColumnSelection::All,
             identity,
             rules: None,
+            stored: None,
         }
     }
 

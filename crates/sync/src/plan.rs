@@ -10,9 +10,10 @@ use crate::follows::Follows;
 use crate::job::{ColumnSelection, ConflictPolicy, Conversion, Job, TableRule};
 use crate::mapping::TableMap;
 use crate::naming;
+use crate::planning::Purpose;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use tidelock_endpoint::{Alteration, Endpoint, Finding, Inspection, Severity, Verdict};
+use tidelock_endpoint::{Alteration, Endpoint, Finding, Inspection, Severity, Verdict, respelled};
 use tidelock_model::{Column, ColumnDefault, ForeignKey, Index, Table, TableName, Type};
 
 /// One direction of a job.
@@ -102,8 +103,8 @@ pub type Written = BTreeMap<TableName, (TableName, Vec<CopiedColumn>)>;
 /// Plans one direction of a job. `rules` are the tables of the source that the job asks for, with what the job says of each.
 pub fn plan(
     job: &Job,
-    source: Side<'_>,
-    target: Side<'_>,
+    purpose: Purpose,
+    (source, target): (Side<'_>, Side<'_>),
     rules: &[(Arc<Table>, TableRule)],
     written: &Written,
 ) -> (Flow, Vec<Finding>) {
@@ -128,7 +129,8 @@ pub fn plan(
     let mut tables = Vec::with_capacity(rules.len());
     for (table, rule) in rules {
         let mut follows = Follows::new(job, written.get(&table.name), &renamed[&table.name].0);
-        let map = map_table(job, table, rule, &renamed, &mut follows, source, target, &mut findings);
+        let map =
+            map_table(job, purpose, table, rule, &renamed, &mut follows, (source, target), &mut findings);
         if let Some(map) = map {
             alterations.extend(follows.alteration(&map.target));
             tables.push(Arc::new(map));
@@ -152,12 +154,12 @@ pub fn plan(
 #[expect(clippy::too_many_arguments, reason = "what one table's mapping comes of")]
 fn map_table(
     job: &Job,
+    purpose: Purpose,
     table: &Arc<Table>,
     rule: &TableRule,
     renamed: &BTreeMap<TableName, (TableName, &TableRule)>,
     follows: &mut Follows<'_>,
-    source: Side<'_>,
-    target: Side<'_>,
+    (source, target): (Side<'_>, Side<'_>),
     findings: &mut Vec<Finding>,
 ) -> Option<TableMap> {
     let subject = table.name.to_string();
@@ -181,7 +183,7 @@ fn map_table(
     if read.key.is_empty() && source.inspection.findings.iter().any(told) {
         return None;
     }
-    if read.key.is_empty() {
+    if read.key.is_empty() && purpose != Purpose::Copy {
         let message = "the table has neither a primary key nor a unique index over NOT NULL columns, so its rows cannot be told apart";
         findings.push(
             Finding::new(Severity::Error, "TL-PLAN-NO-KEY", &subject, message)
@@ -242,8 +244,24 @@ fn map_table(
             // Whatever the source calls it, it is made for what the values become.
             (to.data_type, to.native, to.default) = (becomes.becomes.clone(), becomes.native.clone(), None);
         }
+        let respelled = there.map(|t| &t.data_type).filter(|t| respelled(&from.data_type, t));
+        if let Some(there) = there.filter(|_| respelled.is_some() && read.key.contains(place)) {
+            let message = format!(
+                "{} would become {} at {}; keys are not converted",
+                from.native,
+                there.native,
+                target.endpoint.name()
+            );
+            let finding = Finding::new(
+                Severity::Error,
+                "TL-PLAN-TYPE-REFUSED",
+                format!("{subject}.{}", from.name),
+                message,
+            );
+            findings.push(finding.remedy("give the key the same type at the target"));
+        }
+        turned.push(becomes.map(|b| b.becomes).or(respelled.cloned()));
         columns.push(to);
-        turned.push(becomes.map(|b| b.becomes));
     }
     ruling.filter(findings);
     columns.extend(ruling.computed(findings));
@@ -287,7 +305,8 @@ fn map_table(
         return None;
     }
     let rules = ruling.rules;
-    let map = TableMap::new(Arc::new(read), Arc::new(mapped), places);
+    let mut map = TableMap::new(Arc::new(read), Arc::new(mapped), places);
+    map.stored = source.inspection.stored.get(&table.name).cloned();
     Some(map.turning(turned).taking(taken).ruled(Some(rules)))
 }
 
@@ -503,7 +522,7 @@ fn compare_existing(
         })
     };
     let wanted = names(mapped);
-    if names(existing) != wanted && !unique(existing, &wanted) {
+    if !wanted.is_empty() && names(existing) != wanted && !unique(existing, &wanted) {
         let message = format!(
             "at {} its key is ({}), the source's is ({})",
             target.endpoint.name(),

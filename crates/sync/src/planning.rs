@@ -53,8 +53,10 @@ pub struct Planning {
 pub enum Purpose {
     /// To be followed: the log and the privileges for it must be there.
     Follow,
-    /// To be read once: the tables must be readable, no more.
-    ReadOnce,
+    /// To be compared: the tables must be readable, no more.
+    Compare,
+    /// To be copied once into tables without rows: so there needs to be no key, and views that are named are copied, too.
+    Copy,
 }
 
 /// Plans one direction of a job. `opposite` are the other side's tables that a two-way job will make on this side, where they are absent.
@@ -69,19 +71,22 @@ pub async fn direction(
 ) -> Result<Planning> {
     let capture = capture_of(&**source, job.capture);
     let role = match (purpose, &job.route) {
-        (Purpose::ReadOnce, _) => Role::SnapshotSource,
+        (Purpose::Compare | Purpose::Copy, _) => Role::SnapshotSource,
         (Purpose::Follow, Route::OneWay { .. }) => Role::Source(capture),
         (Purpose::Follow, Route::Between(..)) => Role::TwoWaySource(capture),
     };
     let all = |role| Ask { role, tables: None };
-    let (there, here) = tokio::try_join!(inspect(source, all(role)), inspect(target, all(Role::Target)))?;
+    let (mut there, here) = tokio::try_join!(inspect(source, all(role)), inspect(target, all(Role::Target)))?;
+    if purpose == Purpose::Copy {
+        add_views(job, source, &mut there).await?;
+    }
     let (rules, mut findings) = select_tables(job, source.name(), &there, opposite);
     // Findings about tables that are none of this job's are not its business: look again, at its own only.
     let own = rules.iter().map(|(t, _)| t.name.clone()).collect();
     let there = inspect(source, Ask { role, tables: Some(own) }).await?;
     let sides =
         (Side { endpoint: &**source, inspection: &there }, Side { endpoint: &**target, inspection: &here });
-    let (flow, between) = plan(job, sides.0, sides.1, &rules, &written(job, target).await?);
+    let (flow, between) = plan(job, purpose, sides, &rules, &written(job, target).await?);
     let own = flow.tables.iter().map(|t| t.target.name.clone()).collect();
     let here = inspect(target, Ask { role: Role::Target, tables: Some(own) }).await?;
     findings.extend(there.findings);
@@ -186,6 +191,24 @@ fn select_tables(
         ));
     }
     (rules, findings)
+}
+
+/// Adds the views that the job names: what the engine told as no table is one to be read.
+async fn add_views(job: &Job, source: &Arc<dyn Endpoint>, there: &mut Inspection) -> Result<()> {
+    let named = job.tables.spelled_out();
+    let no_table = |f: &&Finding| f.code.ends_with("-NO-TABLE") && named.contains(&f.subject.as_str());
+    let names = there.findings.iter().filter(no_table).flat_map(|f| {
+        let qualified = f.subject.split_once('.').map(|(schema, name)| TableName::qualified(schema, name));
+        std::iter::once(TableName::new(&f.subject)).chain(qualified)
+    });
+    let names: Vec<TableName> = names.collect();
+    if names.is_empty() {
+        return Ok(());
+    }
+    let views = inspect(source, Ask { role: Role::SnapshotSource, tables: Some(names) }).await?.tables;
+    there.findings.retain(|f| !views.iter().any(|v| v.name.to_string() == f.subject));
+    there.tables.extend(views);
+    Ok(())
 }
 
 /// The tables of `source` that a job asks for, by name.

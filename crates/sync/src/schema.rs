@@ -8,7 +8,7 @@
 //! Invariant: from the moment on at which a table is known to have changed it stands in the checkpoint's `anew`, until a copy of it is whole; and the stream never goes on with rows
 //! whose shape it does not know.
 
-use crate::checkpoint::{Anew, CopiedColumn, JobState, STREAM_LANE, encode};
+use crate::checkpoint::{Anew, CopiedColumn, CopiedTable, JobState};
 use crate::context::{FlowContext, now_micros};
 use crate::deliver::reader_name;
 use crate::error::Reshaped;
@@ -17,18 +17,20 @@ use crate::mapping::TableMap;
 use crate::observe::Event;
 use crate::plan::Flow;
 use crate::planning::{self, Planning, Purpose};
-use crate::{Judgement, Result, SyncError, verify};
+use crate::{Judgement, Result, SyncError};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use tidelock_endpoint::{Delta, EndpointError, ErrorKind, Target};
-use tidelock_journal::StateStore;
-use tidelock_model::{Image, TableName};
+use tidelock_endpoint::{EndpointError, ErrorKind, Moved};
+use tidelock_journal::{Journal, StateStore};
+use tidelock_model::{Change, Operation, Record, TableName};
 
 /// What stands before a flow's name where its history is kept.
 pub const HISTORY: &str = "schema ";
 /// How often a table is copied again for one and the same change.
 const COPIES: u32 = 3;
+/// How often a new plan is tried before its refusal is final: some seconds.
+const REFUSALS: u32 = 6;
 /// Entries that are kept.
 const KEPT: usize = 100;
 
@@ -58,6 +60,8 @@ pub struct Changed {
     /// The plan does not hold any more.
     stale: bool,
     restart: bool,
+    /// How often the new plan was refused, in a row.
+    refused: u32,
     tables: Vec<Reshaped>,
     /// What was met, and how often: a copy under a later view passes over it, unless the engine could not tell exactly where the view stands (MySQL, when the tables
     /// could not be locked for a moment). Another copy may do better.
@@ -103,25 +107,31 @@ impl Changed {
             () = cancel.cancelled() => return Err(SyncError::Cancelled),
             planned = planning::direction(job, Purpose::Follow, &[], source, target, observer, cancel) => planned?,
         };
-        planning::refuse_errors(job, std::slice::from_ref(&planning))?;
-        let known = context.flow.source_tables();
-        if planning.flow.source_tables().iter().any(|table| !known.contains(table)) {
+        let changed = |message: &str| {
+            let error = EndpointError::new(ErrorKind::SchemaChanged, "TL-SYNC-TABLES-CHANGED", message);
+            SyncError::at(source.name())(error)
+        };
+        if let Err(refused) = planning::refuse_errors(job, std::slice::from_ref(&planning)) {
+            self.refused += 1;
+            // A table that is dropped and made again is not there in between.
+            return Err(if self.refused < REFUSALS { changed(&refused.to_string()) } else { refused });
+        }
+        if planning.flow.source_tables() != context.flow.source_tables() {
             self.restart = true;
-            let error = EndpointError::new(
-                ErrorKind::SchemaChanged,
-                "TL-SYNC-TABLES-CHANGED",
-                "there are other tables than when the job was started",
-            );
-            return Err(SyncError::at(source.name())(error));
+            return Err(changed("there are other tables than when the job was started"));
         }
         *context = planning.context;
-        self.stale = false;
+        (self.stale, self.refused) = (false, 0);
         Ok(())
     }
 
     /// Writes into the state that the tables are copied again; what was found of each. To be called until the state is written, see [`Changed::written`].
     pub fn mark(&self, state: &mut JobState, flow: &Flow) -> Vec<(TableName, String)> {
-        self.tables.iter().for_each(|t| again(state, flow, &t.table, t.kept));
+        for changed in &self.tables {
+            again(state, flow, &changed.table, changed.kept);
+            let anew = state.anew.iter_mut().find(|a| a.table == changed.table && changed.by_statement);
+            anew.into_iter().for_each(|a| a.told = Some(changed.sequence));
+        }
         self.tables.iter().map(|t| (t.table.clone(), t.what.clone())).collect()
     }
 
@@ -141,15 +151,23 @@ fn for_a_person(error: SyncError) -> SyncError {
     SyncError::stopped(code, message.strip_suffix(&format!(" ({code})")).unwrap_or(&message))
 }
 
-/// What the tables of flows look like: for each job that follows changes of columns, the shapes of its tables.
-pub type Shapes = BTreeMap<String, BTreeMap<TableName, String>>;
+/// What the tables of flows look like: for each job that follows changes of columns, its tables as they would be copied.
+pub type Shapes = BTreeMap<String, Vec<Arc<TableMap>>>;
 
 /// The shapes of what is planned.
 pub fn shapes<'p>(plannings: impl Iterator<Item = &'p Planning>) -> Shapes {
-    let shape = |map: &TableMap| format!("{} {:?}", map.shape(), CopiedColumn::of(map));
-    let tables =
-        |p: &Planning| p.flow.tables.iter().map(|map| (map.source.name.clone(), shape(map))).collect();
-    plannings.map(|p| (p.flow.job.clone(), tables(p))).collect()
+    plannings.map(|p| (p.flow.job.clone(), p.flow.tables.clone())).collect()
+}
+
+/// These are the same tables, and look the same.
+pub fn alike(now: &[Arc<TableMap>], then: &[Arc<TableMap>]) -> bool {
+    let same = |(now, then): (&Arc<TableMap>, &Arc<TableMap>)| {
+        let then = CopiedTable::now(then, 0);
+        then.shape == now.shape() && then.columns == CopiedColumn::of(now) && then.moved(now) == Moved::No
+    };
+    now.len() == then.len()
+        && now.iter().zip(then).all(|(a, b)| a.source.name == b.source.name)
+        && now.iter().zip(then).all(same)
 }
 
 /// A table is copied again. `kept`: the rows at the target, if there are any, are still those of this table.
@@ -163,7 +181,35 @@ pub fn again(state: &mut JobState, flow: &Flow, table: &TableName, kept: bool) {
     let to = flow.tables.iter().find(|m| m.source.name == *table).map(|m| m.target.name.clone());
     let since = copied.as_ref().map_or(0, |c| c.since);
     let before = copied.and_then(|c| Some((c.to?, c.columns))).or_else(|| to.map(|to| (to, Vec::new())));
-    state.anew.extend(before.map(|before| Anew { table: table.clone(), kept, since, before }));
+    state.anew.extend(before.map(|before| Anew { table: table.clone(), kept, since, told: None, before }));
+}
+
+/// Of tables that a statement changed, the last place up to which the journal tells that: each of these statements had ended when it was told, and the view is still to be opened.
+/// Else every one of them would ask for a copy of its own, where the view's place is not exact.
+pub async fn told_so_far(journal: &Journal, flow: &Flow, state: &mut JobState) -> Result<()> {
+    let (mut sequence, end) = (state.sequence, journal.status().last);
+    if sequence >= end || state.anew.iter().all(|a| a.told.is_none()) {
+        return Ok(());
+    }
+    let name = format!("{} looks ahead", reader_name(&flow.job, &flow.target));
+    let mut reader = journal.reader(&name, sequence)?;
+    while sequence < end {
+        let segment = reader.next().await?;
+        for record in segment.batch.records() {
+            match record? {
+                Record::Change(Change {
+                    operation: Operation::Rewrite | Operation::Replace, table, ..
+                }) => {
+                    let told = state.anew.iter_mut().filter(|a| a.table == table.name && a.told.is_some());
+                    told.for_each(|a| a.told = Some(sequence));
+                }
+                Record::Commit { .. } => sequence += 1,
+                _ => {}
+            }
+        }
+    }
+    journal.forget_reader(&name);
+    Ok(())
 }
 
 /// The tables that the job wrote, or was writing, each with the beginning of its capture then: with another one, changes are missing. Those that are copied elsewhere now, or
@@ -175,44 +221,6 @@ pub fn followed<'s>(state: &'s JobState, flow: &'s Flow) -> impl Iterator<Item =
     let copied = state.copied.iter().filter(move |c| same(&c.table, c.to.as_ref()));
     let anew = state.anew.iter().filter(|a| a.kept && a.since != 0);
     copied.map(|c| (&c.table, c.since)).chain(anew.map(|a| (&a.table, a.since)))
-}
-
-/// Deletes at the target what the source does not have, of a table that was copied over rows of which not one need be the source's any more. What the source gets or loses
-/// meanwhile comes with the stream. Where `others` of the configuration may write the same table, which rows are whose cannot be told.
-pub async fn sweep(
-    context: &FlowContext,
-    target: &mut dyn Target,
-    map: &Arc<TableMap>,
-    state: &JobState,
-    others: &[Job],
-) -> Result<()> {
-    let (flow, at) = (&context.flow, SyncError::at(&context.flow.target));
-    if let Some(other) = others.iter().find(|job| job.may_write(&flow.target, &map.target.name)) {
-        let message = format!(
-            "table {} of {} is another one now, or is filtered otherwise, and rows of the old one may still be in {} of {}, where the job {} may write too: which are whose \
-             cannot be told; delete there what is not in {} any more, then go on with `tidelock sync {} --full --tables {}`",
-            map.source.name,
-            flow.source,
-            map.target.name,
-            flow.target,
-            other.name,
-            map.source.name,
-            flow.job,
-            map.source.name
-        );
-        return Err(SyncError::stopped("TL-SYNC-SHARED-TARGET", message));
-    }
-    let parts = verify::parts(context, map).await?;
-    for part in 0..parts {
-        for keys in verify::extras(context, map, (part, parts)).await?.chunks(flow.batch_size) {
-            let mut delta = Delta::new(&map.target);
-            delta.deletes = keys.iter().map(|key| Image::from_bytes(key)).collect();
-            target.begin(&flow.marks.source).await.map_err(&at)?;
-            target.apply(&[delta]).await.map_err(&at)?;
-            target.commit(&encode(&flow.job, STREAM_LANE, state), &[]).await.map_err(&at)?;
-        }
-    }
-    Ok(())
 }
 
 /// Tells and writes down what was found and done: `found` of tables of the source, `altered` statements at the target.

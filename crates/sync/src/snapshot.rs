@@ -19,9 +19,11 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, VecDeque};
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::{Arc, Mutex, PoisonError};
-use tidelock_endpoint::{Chunk, ChunkReader, Loader, Snapshot, Target, WriteMode};
+use tidelock_endpoint::{
+    Ask, Chunk, ChunkReader, Endpoint, EndpointError, ErrorKind, Loader, Role, Snapshot, Target, WriteMode,
+};
 use tidelock_journal::StateStore;
-use tidelock_model::{Change, Operation, Position, Rows, TableName};
+use tidelock_model::{Change, Operation, Position, Rows, Table, TableName};
 use tokio::sync::mpsc;
 
 /// Rows that a chunk should have.
@@ -72,6 +74,7 @@ pub async fn run(
     let workers = if context.flow.two_way.is_some() { 1 } else { parallel };
     let read: Vec<_> = tables.iter().map(|t| t.source.clone()).collect();
     let snapshot = source.snapshot(&read, workers).await.map_err(&at_source)?;
+    unchanged(&*context.source, &read).await?;
     let mut marks = Vec::new();
     let mut queue = VecDeque::new();
     let mut loaded: BTreeMap<String, u64> = BTreeMap::new();
@@ -79,6 +82,13 @@ pub async fn run(
         let table = &map.source.name;
         let of_table: Vec<&ChunkState> = done.iter().filter(|d| d.table == *table).collect();
         let empty = target.is_empty(&map.target).await.map_err(SyncError::at(&context.flow.target))?;
+        if map.source.key.is_empty() && !empty {
+            let message = format!(
+                "{table} has no key, and {} at {} has rows already: which of them are the same cannot be told; empty it first, or copy into another table",
+                map.target.name, context.flow.target
+            );
+            return Err(SyncError::stopped("TL-COPY-NOT-EMPTY", message));
+        }
         let planned = plan(context, &*snapshot, map, kept, &of_table, empty).await?;
         let Plan { id: plan, since, chunks, .. } = planned;
         let of_table: Vec<&ChunkState> = of_table.into_iter().filter(|d| d.plan == plan).collect();
@@ -92,7 +102,8 @@ pub async fn run(
             views.push(snapshot.mark().clone());
             views.dedup();
             let kept = !only_ours && again.is_some_and(|a| a.kept);
-            marks.push(TableMark { table: table.clone(), marks: views, kept });
+            let told = again.and_then(|a| a.told).filter(|_| of_table.is_empty());
+            marks.push(TableMark { table: table.clone(), marks: views, kept, told });
         }
         let kept: u64 = of_table.iter().map(|d| d.rows).sum();
         loaded.insert(table.to_string(), kept);
@@ -131,6 +142,22 @@ pub async fn run(
         }
     }
     Ok(marks)
+}
+
+/// Tables of a source are still what they were planned as, now that a view of them is there: their rows are read by the plan's columns.
+pub async fn unchanged(source: &dyn Endpoint, planned: &[Arc<Table>]) -> Result<()> {
+    let at = SyncError::at(source.name());
+    let names = planned.iter().map(|t| t.name.clone()).collect();
+    let now = source.inspect(&Ask { role: Role::SnapshotSource, tables: Some(names) }).await.map_err(&at)?;
+    let now: Vec<Table> = now.tables.iter().map(|t| t.without_generated()).collect();
+    let same = |table: &&Arc<Table>| now.iter().any(|t| t.name == table.name && t.columns == table.columns);
+    let others: Vec<String> = planned.iter().filter(|t| !same(t)).map(|t| t.name.to_string()).collect();
+    if others.is_empty() {
+        return Ok(());
+    }
+    let message = format!("opening a view: {} changed since it was looked at", others.join(", "));
+    let error = EndpointError::new(ErrorKind::SchemaChanged, "TL-SYNC-TABLES-CHANGED", message);
+    Err(at(error.hint("begin again: nothing was read by what is known of the table yet")))
 }
 
 /// How a table is cut. Marks of chunks mean something only within the plan that they were loaded by.

@@ -311,6 +311,7 @@ fn start_flow(
         job,
         others,
         changed: Changed::default(),
+        cleared: false,
         journal: source.journal.clone(),
         state: state.clone(),
         reached: source.reached.clone(),

@@ -11,6 +11,7 @@ use crate::context::FlowContext;
 use crate::fold::key_hash;
 use crate::mapping::TableMap;
 use crate::observe::Event;
+use crate::snapshot::unchanged;
 use crate::{Result, SyncError};
 use serde::Serialize;
 use std::collections::HashMap;
@@ -72,14 +73,14 @@ struct Tally {
     different: u64,
     missing: u64,
     extra: u64,
-    /// Where only these are asked for: the keys of all rows that only the target has.
-    extras: Option<Vec<Box<[u8]>>>,
+    /// Where only these are asked for: the keys of all rows of these kinds.
+    only: Option<(Vec<Kind>, Vec<Box<[u8]>>)>,
 }
 
 impl Tally {
     fn differs(&mut self, kind: Kind, key: Box<[u8]>) {
-        if let Some(extras) = &mut self.extras {
-            extras.extend(Some(key).filter(|_| kind == Kind::Extra));
+        if let Some((kinds, keys)) = &mut self.only {
+            keys.extend(Some(key).filter(|_| kinds.contains(&kind)));
             return;
         }
         if self.suspects.len() < RECHECK_ROWS {
@@ -102,7 +103,7 @@ pub async fn table(context: &FlowContext, map: &Arc<TableMap>, rechecks: u32) ->
     for part in 0..parts {
         compare_part(context, map, (part, parts), &mut tally).await?;
     }
-    let Tally { mut matched, mut suspects, different, missing, extra, extras: _ } = tally;
+    let Tally { mut matched, mut suspects, different, missing, extra, only: _ } = tally;
     let total = suspects.len();
     for _ in 0..rechecks {
         if suspects.is_empty() || total >= RECHECK_ROWS {
@@ -135,11 +136,16 @@ pub async fn table(context: &FlowContext, map: &Arc<TableMap>, rechecks: u32) ->
     Ok(report)
 }
 
-/// Of one part of the keys (see [`parts`]) the rows that only the target has, as images of which only the key's slots are filled.
-pub async fn extras(context: &FlowContext, map: &Arc<TableMap>, part: (u64, u64)) -> Result<Vec<Box<[u8]>>> {
-    let mut tally = Tally { extras: Some(Vec::new()), ..Tally::default() };
+/// Of one part of the keys (see [`parts`]) the rows that stand so to the other side's, as images of which only the key's slots are filled.
+pub async fn keys(
+    context: &FlowContext,
+    map: &Arc<TableMap>,
+    part: (u64, u64),
+    kinds: &[Kind],
+) -> Result<Vec<Box<[u8]>>> {
+    let mut tally = Tally { only: Some((kinds.to_vec(), Vec::new())), ..Tally::default() };
     compare_part(context, map, part, &mut tally).await?;
-    Ok(tally.extras.unwrap_or_default())
+    Ok(tally.only.map_or_else(Vec::new, |(_, keys)| keys))
 }
 
 /// One pass over both sides for the keys of one part; counts them into `tally`.
@@ -230,10 +236,11 @@ fn row_hash(image: Image<'_>, scratch: &mut Vec<u8>) -> Result<u128> {
     }
 }
 
-type Stream = mpsc::Receiver<Result<Rows>>;
+/// The rows of a table, in pieces.
+pub type Stream = mpsc::Receiver<Result<Rows>>;
 
 /// Reads a whole table into a small channel, mapped.
-async fn read_all(
+pub async fn read_all(
     endpoint: &Arc<dyn Endpoint>,
     kind: CaptureKind,
     table: Arc<Table>,
@@ -243,6 +250,9 @@ async fn read_all(
     let at = SyncError::at(name);
     let mut source = endpoint.source(kind).await.map_err(&at)?;
     let snapshot = source.snapshot(std::slice::from_ref(&table), 1).await.map_err(&at)?;
+    if map.is_some() {
+        unchanged(&**endpoint, std::slice::from_ref(&table)).await?;
+    }
     let chunks = snapshot.chunks(&table, 100_000).await.map_err(&at)?;
     let mut reader = snapshot.reader().await.map_err(&at)?;
     let (send, receive) = mpsc::channel(4);
@@ -294,11 +304,16 @@ async fn count_at(
     Ok(counts)
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
+/// How the two sides stand at a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Both have the same row.
     Equal,
+    /// Both have a row, with other values.
     Different,
+    /// Only the source has one.
     Missing,
+    /// Only the target has one.
     Extra,
 }
 

@@ -7,59 +7,45 @@ use crate::observe::{Observer, Part};
 use crate::schema::{self, Shapes};
 use crate::starting::Unready;
 use crate::{Judgement, Result, SyncError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
 /// Between two looks whether tables came, went or changed.
 const WATCH: Duration = Duration::from_secs(5);
 
+/// A service that worked for so long begins its pauses anew.
+const SETTLED: Duration = Duration::from_secs(60);
+
 impl Engine {
     /// Runs all jobs until asked to stop, or until none can go on; then the first error is returned. A job whose endpoint is away at the start joins
     /// the others when it answers: they are stopped cleanly for that moment.
     pub async fn run(&self, cancel: &CancellationToken) -> Result<()> {
+        match self.serve(cancel).await {
+            Err(SyncError::Cancelled) => Ok(()),
+            ended => ended,
+        }
+    }
+
+    async fn serve(&self, cancel: &CancellationToken) -> Result<()> {
         let (jobs, options) = (self.select(None)?, SyncOptions::default());
         let (mut unready, mut attempt, mut replans, lock) = (Unready::LeftOut, 0, 0, self.lock()?);
         loop {
+            let began = Instant::now();
             let (mut running, away) = match self.start(&jobs, &options, unready, &lock, cancel).await {
                 Ok(started) => started,
-                Err(SyncError::Cancelled) => return Ok(()),
                 Err(error) => {
                     let SyncError::Endpoint { endpoint, .. } = &error else { return Err(error) };
                     let endpoint = endpoint.clone();
-                    match pause(Part::Capture(&endpoint), error, &mut attempt, &*self.observer, cancel).await
-                    {
-                        Ok(()) => continue,
-                        Err(SyncError::Cancelled) => return Ok(()),
-                        Err(final_one) => return Err(final_one),
-                    }
+                    pause(Part::Capture(&endpoint), error, &mut attempt, &*self.observer, cancel).await?;
+                    continue;
                 }
             };
-            let shapes = std::mem::take(&mut running.shapes);
-            if away.is_empty() {
-                let stop = running.stop.clone();
-                let mut working = std::pin::pin!(running.until_stopped());
-                let (ended, changed) = tokio::select! {
-                    biased;
-                    ended = &mut working => (ended, false),
-                    () = self.until_changed(&jobs, &shapes) => {
-                        stop.cancel();
-                        (working.await, true)
-                    }
-                };
-                match ended {
-                    Err(error) if error.judge() == Judgement::Replan && !cancel.is_cancelled() => {
-                        self.again(error, &mut replans, cancel).await?;
-                    }
-                    // What failed before was told.
-                    _ if changed && !cancel.is_cancelled() => {}
-                    ended => return ended,
-                }
-                unready = Unready::Told;
-                continue;
-            }
-            let saver = running.saver.take();
+            let (saver, shapes) = (running.saver.take(), std::mem::take(&mut running.shapes));
             let (stop, observer) = (running.stop.clone(), running.observer.clone());
-            let idle = running.flows.is_empty();
+            let waits = !away.is_empty();
+            let idle = waits && running.flows.is_empty();
+            let at_work = |job: &&&Job| running.flows.iter().any(|flow| flow.job == job.name);
+            let at_work: Vec<&Job> = jobs.iter().filter(at_work).copied().collect();
             let mut working = std::pin::pin!(async {
                 if idle {
                     running.stop.cancelled().await;
@@ -67,32 +53,44 @@ impl Engine {
                 running.until_stopped().await
             });
             let mut answers = std::pin::pin!(self.until_one_answers(away, &mut attempt, &*observer, cancel));
-            let (ended, answered) = tokio::select! {
-                biased;
-                ended = &mut working => match ended {
-                    Err(error) if error.judge() == Judgement::Replan && !cancel.is_cancelled() => {
-                        self.again(error, &mut replans, cancel).await?;
-                        (Ok(()), Ok(()))
+            let mut changed = std::pin::pin!(self.until_changed(&at_work, &shapes));
+            let (mut refused, mut restart) = (None, false);
+            let ended = loop {
+                tokio::select! {
+                    biased;
+                    ended = &mut working => break ended,
+                    answered = &mut answers, if waits && !restart && refused.is_none() => {
+                        restart = answered.is_ok();
+                        refused = answered.err();
+                        if idle || restart {
+                            stop.cancel();
+                        }
                     }
-                    // Where all that worked has failed, there is still the one that is waited for.
-                    ended => (ended, answers.await),
-                },
-                answered = &mut answers => {
-                    if idle || answered.is_ok() {
+                    () = &mut changed, if !restart => {
+                        restart = true;
                         stop.cancel();
                     }
-                    (working.await, answered)
                 }
             };
+            let replan = ended.as_ref().is_err_and(|error| error.judge() == Judgement::Replan);
+            if waits && !replan && !restart && refused.is_none() {
+                // Where all that worked has failed, there is still the one that is waited for.
+                refused = answers.await.err();
+                restart = refused.is_none();
+            }
             if let Some(saver) = saver {
                 saver.end().await;
             }
-            match answered {
-                Err(refused) if !cancel.is_cancelled() => return ended.and(Err(refused)),
-                Ok(()) if !cancel.is_cancelled() => {}
-                _ => return ended,
+            if began.elapsed() > SETTLED {
+                replans = 0;
             }
-            // What failed meanwhile was told, and is told again by the new start.
+            match ended {
+                ended if cancel.is_cancelled() => return ended,
+                Err(error) if replan => self.again(error, &mut replans, cancel).await?,
+                // What failed before was told, and is told again by the new start.
+                _ if restart => {}
+                ended => return ended.and(refused.map_or(Ok(()), Err)),
+            }
             unready = Unready::Told;
         }
     }
@@ -110,18 +108,27 @@ impl Engine {
     }
 
     /// Until the tables that the jobs ask for are others, or look otherwise, than they were planned. What the stream tells by itself comes sooner; a new table, or a new column in which
-    /// nothing is written yet, only shows here.
-    async fn until_changed(&self, jobs: &[&Job], planned: &Shapes) {
+    /// nothing is written yet, only shows here. While an endpoint of one of them does not answer nothing is started anew: its job would be left out, and its source not be captured.
+    async fn until_changed(&self, at_work: &[&Job], planned: &Shapes) {
         let cancel = CancellationToken::new();
         loop {
             tokio::time::sleep(WATCH).await;
-            for job in jobs.iter().filter(|j| planned.contains_key(&j.name)) {
+            let (mut changed, mut away) = (false, false);
+            for job in at_work {
                 match self.ready(job, &cancel).await {
-                    Ok(now) if schema::shapes(now.iter()).get(&job.name) != planned.get(&job.name) => return,
-                    Ok(_) => {}
-                    // Whoever works there tells it, if it lasts.
-                    Err(error) => tracing::debug!(job = job.name, %error, "looking for changed tables"),
+                    Ok(now) => {
+                        let now = now.first().map_or(&[][..], |p| &p.flow.tables);
+                        changed |= planned.get(&job.name).is_some_and(|then| !schema::alike(now, then));
+                    }
+                    Err(error) => {
+                        away |= error.judge() != Judgement::Stop;
+                        // Whoever works there tells it, if it lasts.
+                        tracing::debug!(job = job.name, %error, "looking for changed tables");
+                    }
                 }
+            }
+            if changed && !away {
+                return;
             }
         }
     }

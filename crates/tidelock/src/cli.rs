@@ -50,7 +50,7 @@ pub enum Command {
     /// Write a commented tidelock.yaml for two databases, from what is really there
     Init(InitArgs),
     /// Connect and list every unmet precondition, each with the statement that mends it
-    Check(JobArg),
+    Check(CheckArgs),
     /// Show what a run would create or change, touching nothing
     Plan(JobArg),
     /// Copy what was never copied, apply everything committed until now, and exit
@@ -106,6 +106,17 @@ pub struct InitArgs {
     /// Overwrite a file that is there
     #[arg(long)]
     pub force: bool,
+}
+
+/// Arguments of `check`.
+#[derive(Args)]
+pub struct CheckArgs {
+    /// Only this job
+    #[arg(value_name = "JOB")]
+    pub job: Option<String>,
+    /// Read the rows too: are there keys that the target would take for one?
+    #[arg(long)]
+    pub data: bool,
 }
 
 /// Arguments of commands for one job or all.

@@ -268,7 +268,15 @@ impl Out<'_> {
     fn uuid(&mut self, value: &Value<'_>) -> Result<(), Refusal> {
         let octets = match *value {
             Value::Uuid(u) => u,
-            Value::Text(t) => parse_uuid(t).ok_or_else(|| Refusal("it is no UUID".into()))?,
+            Value::Text(t) => {
+                let octets = parse_uuid(t).ok_or_else(|| Refusal("it is no UUID".into()))?;
+                if UuidText::new(&octets).as_str() != t {
+                    return Err(Refusal(
+                        "a UUID is kept in small letters, and this one is not written so".into(),
+                    ));
+                }
+                octets
+            }
             _ => return refuse(value, "uuid"),
         };
         self.quoted(UuidText::new(&octets).as_str())

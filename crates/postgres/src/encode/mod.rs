@@ -30,9 +30,15 @@ pub(crate) enum Form {
 
 /// Appends `value` for a column of this type.
 pub(crate) fn put(column: &Resolved, value: &Value<'_>, form: Form, out: &mut Vec<u8>) -> Done {
-    if let (Value::Json(text), "jsonb") = (value, column.cast.as_str())
-        && let Some(name) = name_that_comes_twice(text)
-    {
+    let twice = match (value, column.cast.as_str()) {
+        (Value::Json(text), "jsonb") => name_that_comes_twice(text),
+        (Value::Array(array), "jsonb[]") => array.iter().find_map(|item| match item {
+            Value::Json(text) => name_that_comes_twice(text),
+            _ => None,
+        }),
+        _ => None,
+    };
+    if let Some(name) = twice {
         return Err(Refusal(format!("jsonb would keep one of the values named {name}")));
     }
     let between = if let Decoder::Array(_, delimiter) = column.decoder { delimiter } else { ',' };
@@ -66,7 +72,13 @@ fn typed(data_type: &Type, value: &Value<'_>, o: &mut Out<'_>) -> Done {
         },
         Type::Uuid => match value {
             Value::Uuid(bytes) => o.plain(UuidText::new(bytes).as_str()),
-            Value::Text(text) if parse_uuid(text).is_some() => o.plain(text),
+            Value::Text(text) => match parse_uuid(text) {
+                Some(bytes) if UuidText::new(&bytes).as_str() == *text => o.plain(text),
+                Some(_) => {
+                    Err(Refusal("a UUID is kept in small letters, and this one is not written so".into()))
+                }
+                None => Err(Refusal("it is no UUID".into())),
+            },
             _ => refuse(value, "uuid"),
         },
         Type::Json => match value {

@@ -228,7 +228,12 @@ impl Assembler {
         for table in std::mem::take(&mut self.marks) {
             let mut all = [true, true];
             for mark in &table.marks {
-                let coverage = covers(mark, at)?;
+                let coverage = match covers(mark, at)? {
+                    Coverage::Unknown if table.told.is_some_and(|told| self.sequence <= told) => {
+                        Coverage::Held
+                    }
+                    coverage => coverage,
+                };
                 all = [all[0] && coverage == Coverage::Held, all[1] && coverage == Coverage::Past];
             }
             if all[0] {
@@ -258,7 +263,10 @@ impl Assembler {
             (None, Operation::Rewrite | Operation::Replace) => {
                 let kept = change.operation == Operation::Rewrite;
                 return match self.planned(&change.table.name) {
-                    Some(_) => Err(self.reshaped(change.table, kept, "its rows were rewritten".to_owned())),
+                    Some(_) => Err(SyncError::Reshaped(Reshaped {
+                        by_statement: true,
+                        ..self.reshaped(change.table, kept, "its rows were rewritten".to_owned())
+                    })),
                     None => Ok(Step::Taken),
                 };
             }
@@ -304,11 +312,8 @@ impl Assembler {
         match image {
             Some(image) => self.doubtful.push((map, image)),
             None => {
-                return Err(self.reshaped(
-                    change.table,
-                    false,
-                    "all of its rows went, or got other keys".to_owned(),
-                ));
+                let what = "all of its rows went, or got other keys".to_owned();
+                return Err(SyncError::Reshaped(self.reshaped(change.table, false, what)));
             }
         }
         Ok(())
@@ -318,9 +323,10 @@ impl Assembler {
         self.maps.iter().find(|m| m.source.name == *table)
     }
 
-    fn reshaped(&self, table: &Table, kept: bool, what: String) -> SyncError {
+    fn reshaped(&self, table: &Table, kept: bool, what: String) -> Reshaped {
         let held = self.held.iter().any(|(held, _)| *held == table.name);
-        SyncError::Reshaped(Reshaped { table: table.name.clone(), sequence: self.sequence, kept, held, what })
+        let (table, sequence) = (table.name.clone(), self.sequence);
+        Reshaped { table, sequence, kept, held, by_statement: false, what }
     }
 
     fn commit(&mut self, position: &str) -> Result<Step> {
@@ -362,7 +368,7 @@ impl Assembler {
             return Ok(map.clone());
         }
         let map = self.planned(&version.name).map(|m| m.for_version(version).map(Arc::new)).transpose();
-        let map = map.map_err(|what| self.reshaped(version, true, what))?;
+        let map = map.map_err(|what| SyncError::Reshaped(self.reshaped(version, true, what)))?;
         if self.versions.len() >= 64 {
             self.versions.clear();
         }

@@ -566,6 +566,7 @@ fn planned(case: &Case) -> (Flow, Vec<Finding>) {
         server: ServerIdentity { product: "Paper".into(), version: "1".into(), id: id.into() },
         names,
         tables: tables.iter().map(|t| table(t)).collect(),
+        stored: BTreeMap::new(),
         findings,
     };
     let told = case.told.map(|code| Finding::new(Severity::Error, code, "items", "told by the engine"));
@@ -602,7 +603,7 @@ fn planned(case: &Case) -> (Flow, Vec<Finding>) {
         let map = TableMap::unchanged(&table(text));
         (map.source.name.clone(), (map.target.name.clone(), CopiedColumn::of(&map)))
     });
-    plan(&job, source, target, &rules, &written.collect())
+    plan(&job, Purpose::Follow, (source, target), &rules, &written.collect())
 }
 
 #[test]

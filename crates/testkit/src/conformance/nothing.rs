@@ -4,6 +4,7 @@ use super::{Check, Subject, checks, loading, one, writing};
 use crate::{Kind, server};
 use async_trait::async_trait;
 use std::cmp::Ordering;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use tidelock_endpoint::{
     Alteration, Applied, Ask, Capabilities, CaptureKind, Case, Checkpoint, Cleanup, Coverage, Delta,
@@ -85,7 +86,7 @@ impl Endpoint for SaysYes {
         let server = ServerIdentity { product: "nothing".into(), version: "1".into(), id: "1".into() };
         let tables = ask.tables.iter().flatten().map(table).collect();
         let names = Names { tables: Case::Exact, columns: Case::Exact, limit: Limit::None, widest: 1000 };
-        Ok(Inspection { server, names, tables, findings: Vec::new() })
+        Ok(Inspection { server, names, tables, stored: BTreeMap::new(), findings: Vec::new() })
     }
     async fn source(&self, _: CaptureKind) -> Result<Box<dyn Source>> {
         no()
@@ -123,6 +124,12 @@ impl Target for SaysYes {
     }
     async fn is_empty(&mut self, _: &Arc<Table>) -> Result<bool> {
         Ok(true)
+    }
+    async fn begin_trial(&mut self, _: &Arc<Table>) -> Result<bool> {
+        Ok(false)
+    }
+    async fn try_keys(&mut self, keys: &Rows) -> Result<Rows> {
+        Ok(keys.clone())
     }
     async fn loader(&mut self) -> Result<Box<dyn Loader>> {
         Ok(Box::new(SaysYes))

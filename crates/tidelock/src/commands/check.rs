@@ -5,12 +5,12 @@
 
 use super::Outcome;
 use crate::app::App;
-use crate::cli::Global;
+use crate::cli::{CheckArgs, Global};
 use crate::ui::{Ui, report};
 use anyhow::Result;
 use serde::Serialize;
 use std::collections::BTreeMap;
-use tidelock_endpoint::{Ask, EndpointError, Finding, Role, Severity};
+use tidelock_endpoint::{Ask, Finding, Role};
 use tidelock_sync::Report;
 
 #[derive(Serialize)]
@@ -22,17 +22,19 @@ struct Checked {
 }
 
 /// Exit code 1 when anything is in the way.
-pub async fn run(global: &Global, job: Option<&str>, ui: Ui) -> Result<Outcome> {
+pub async fn run(global: &Global, args: &CheckArgs, ui: Ui) -> Result<Outcome> {
     let app = App::open(global, ui)?;
+    let job = args.job.as_deref();
     app.known_job(job)?;
     let unreachable = unreachable(&app, job).await?;
     let mut reports = Vec::new();
     for job in app.engine.select(job)? {
         let answers = |name: &str| !unreachable.contains_key(name);
         if job.route.directions().iter().all(|(source, target)| answers(source) && answers(target)) {
-            reports.extend(app.engine.check(Some(&job.name)).await?);
+            reports.extend(app.engine.check(Some(&job.name), args.data).await?);
         }
     }
+    app.watcher.finish();
     let ready = unreachable.is_empty() && reports.iter().all(Report::is_ready);
     let checked = Checked { ready, unreachable, reports };
     ui.result(&checked, |checked, colours| {
@@ -57,25 +59,8 @@ async fn unreachable(app: &App, job: Option<&str>) -> Result<BTreeMap<String, Fi
         };
         let ask = Ask { role: Role::SnapshotSource, tables: Some(Vec::new()) };
         if let Err(error) = endpoint.inspect(&ask).await {
-            all.insert(name.to_owned(), finding(name, error));
+            all.insert(name.to_owned(), error.finding(name));
         }
     }
     Ok(all)
-}
-
-fn finding(name: &str, error: EndpointError) -> Finding {
-    let mut message = error.message.clone();
-    let mut cause = std::error::Error::source(&error);
-    while let Some(next) = cause {
-        let text = next.to_string();
-        if !message.contains(&text) {
-            message += &format!(": {text}");
-        }
-        cause = next.source();
-    }
-    let finding = Finding::new(Severity::Error, error.code, name, message);
-    match error.hint {
-        Some(hint) => finding.remedy(hint),
-        None => finding,
-    }
 }

@@ -105,7 +105,7 @@ async fn report(source: Arc<dyn Endpoint>, target: Arc<dyn Endpoint>) -> Result<
         journal: Default::default(),
         observer: Arc::new(Silent),
     };
-    let mut reports = engine.check(None).await?;
+    let mut reports = engine.check(None, false).await?;
     reports.pop().context("the engine reported nothing (TL-INIT-REPORT)")
 }
 

@@ -34,7 +34,7 @@ pub async fn run(cli: Cli, ui: Ui, cancel: &CancellationToken) -> Result<Outcome
         Command::Demo(args) => crate::demo::run(&args, ui, cancel).await,
         Command::Copy(args) => copy::run(&args, ui, cancel).await,
         Command::Init(args) => or_stopped(init::run(&global, &args, ui), cancel).await,
-        Command::Check(args) => or_stopped(check::run(&global, args.job.as_deref(), ui), cancel).await,
+        Command::Check(args) => or_stopped(check::run(&global, &args, ui), cancel).await,
         Command::Plan(args) => or_stopped(plan::run(&global, args.job.as_deref(), ui), cancel).await,
         Command::Sync(args) => sync::run(&global, &args, ui, cancel).await,
         Command::Run => run::run(&global, ui, cancel).await,

@@ -35,7 +35,7 @@ async fn known_tables(app: &App, args: &SyncArgs) -> Result<()> {
     if args.tables.is_empty() {
         return Ok(());
     }
-    let reports = app.engine.check(args.job.as_deref()).await?;
+    let reports = app.engine.check(args.job.as_deref(), false).await?;
     let tables: Vec<&str> = reports.iter().flat_map(|r| &r.tables).map(String::as_str).collect();
     let unknown = |pattern: &&String| !tables.iter().any(|t| matches(pattern, &TableName::new(*t)));
     let unknown: Vec<&String> = args.tables.iter().filter(unknown).collect();

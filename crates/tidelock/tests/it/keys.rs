@@ -172,11 +172,15 @@ async fn fall_together(from: Kind, to: Kind) {
     side.stops(&both);
     side.stops(&both);
     assert_eq!(rows(&side.there, all).await, only);
+    let ran = side.place.run(&["check", "--data"]);
+    let told = ["TL-PLAN-SAME-KEY", "word='Anna'", "word='anna'", "one and the same"];
+    assert!(ran.code == 1 && told.iter().all(|told| ran.transcript().contains(told)), "{}", ran.transcript());
     // A new copy into an empty table is no way around it.
     run_all(&side.there, &["DELETE FROM words"]).await;
     let ran = side.place.run(&["sync", "--full"]);
     assert!(ran.code == 1 && both.iter().all(|told| ran.err.contains(told)), "{}", ran.transcript());
     side.run(&["DELETE FROM words WHERE qty = 2"]).await;
+    side.place.run(&["check", "--data"]).done();
     side.place.run(&["sync", "--full"]).done();
     side.arrives(&[all]).await;
 }

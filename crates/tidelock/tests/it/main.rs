@@ -23,6 +23,8 @@ mod naming;
 mod numbers;
 mod parts;
 mod preconditions;
+mod read_once;
+mod recopied;
 mod referring;
 mod rights;
 mod schema;

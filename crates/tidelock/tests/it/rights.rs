@@ -12,7 +12,7 @@ const MADE: [&str; 2] = [
 ];
 
 /// The url with another user.
-fn url_of(db: &Database, user: &str, password: &str) -> String {
+pub fn url_of(db: &Database, user: &str, password: &str) -> String {
     let (scheme, rest) = db.url.split_once("://").unwrap();
     let (_, place) = rest.rsplit_once('@').unwrap();
     format!("{scheme}://{user}:{password}@{place}")

@@ -10,7 +10,7 @@ use std::time::Duration;
 use tidelock_testkit::{Database, Family, Kind, Session};
 
 const LONG: Duration = Duration::from_secs(120);
-const JOB: &str = "{ source: here, target: there, tables: [items] }";
+pub const JOB: &str = "{ source: here, target: there, tables: [items] }";
 
 /// A table of two rows that was copied from one to the other.
 async fn copied(test: &str, from: Kind, to: Kind, job: &str) -> Option<(Place, Database, Database)> {
@@ -28,7 +28,7 @@ async fn copied(test: &str, from: Kind, to: Kind, job: &str) -> Option<(Place, D
     Some((place, here, there))
 }
 
-async fn equal(here: &Database, there: &Database, columns: &str, what: &str) {
+pub async fn equal(here: &Database, there: &Database, columns: &str, what: &str) {
     let sql = format!("SELECT {columns} FROM items ORDER BY id");
     assert_eq!(rows(there, &sql).await, rows(here, &sql).await, "{what}");
 }
@@ -130,13 +130,13 @@ async fn columns_that_change_between_two_syncs_are_followed_from_sqlite_to_postg
 }
 
 /// Changes rows of `items` all the time, by columns that are always there.
-struct Changing {
+pub struct Changing {
     stop: Arc<AtomicBool>,
     task: tokio::task::JoinHandle<u64>,
 }
 
 impl Changing {
-    fn start(db: &Database) -> Changing {
+    pub fn start(db: &Database) -> Changing {
         let stop = Arc::new(AtomicBool::new(false));
         let (url, asked) = (db.url.clone(), stop.clone());
         let task = tokio::spawn(async move {
@@ -159,7 +159,7 @@ impl Changing {
         Changing { stop, task }
     }
 
-    async fn finish(self) -> u64 {
+    pub async fn finish(self) -> u64 {
         self.stop.store(true, Ordering::Relaxed);
         self.task.await.unwrap()
     }

@@ -138,7 +138,7 @@ fn a_transaction_is_passed_over_only_when_all_views_of_the_table_hold_it() {
     };
     let mut a = assembler(100);
     let marks = vec![Position::new("2"), Position::new("4")];
-    a.set_marks(vec![TableMark { table: TableName::new("t"), marks, kept: false }]);
+    a.set_marks(vec![TableMark { table: TableName::new("t"), marks, kept: false, told: None }]);
     run(&mut a, &batch(&[plain("1", 0..1), plain("2", 1..2), plain("3", 2..3), plain("4", 3..4)]), &covers);
     assert_eq!(a.fold.rows(), 2, "1 and 2 are in both views, 3 and 4 only in one");
     assert_eq!(a.marks().len(), 1);
@@ -175,6 +175,7 @@ fn rows_that_went_are_told_to_a_two_way_job_although_a_view_holds_that() {
             table: TableName::new("t"),
             marks: vec![Position::new("1")],
             kept: false,
+            told: None,
         }]);
         run(&mut a, &batch, &covers);
         let entries: Vec<_> = a.fold.tables().flat_map(|(_, entries)| entries.to_vec()).collect();
@@ -238,7 +239,7 @@ fn of_what_a_table_went_through_before_it_was_copied_again_only_the_rows_that_we
     for kept in [true, false] {
         let mut a = assembler(100);
         let marks = vec![Position::new("1")];
-        a.set_marks(vec![TableMark { table: TableName::new("t"), marks, kept }]);
+        a.set_marks(vec![TableMark { table: TableName::new("t"), marks, kept, told: None }]);
         run(&mut a, &batch, &covers);
         assert!(a.fold.is_empty() && a.is_pending() == kept);
         let key = |image: &[u8]| Image::from_bytes(image).slot(0).unwrap().value().unwrap().to_string();
@@ -269,8 +270,22 @@ fn what_cannot_be_told_of_a_table_asks_for_another_plan_unless_a_view_holds_it()
         for (marked, expected) in [(true, anew), (false, None)] {
             let mut a = assembler(9);
             let marks = vec![Position::new("1")];
-            a.set_marks(vec![TableMark { table: TableName::new("t"), marks, kept: marked }]);
+            a.set_marks(vec![TableMark { table: TableName::new("t"), marks, kept: marked, told: None }]);
             assert_eq!(first_error(&mut a, &batch, &*held).map(|r| r.kept), expected);
         }
+    }
+}
+
+#[test]
+fn a_view_without_an_exact_place_holds_what_was_before_the_statement_for_which_it_was_opened() {
+    let found = first_error(&mut assembler(9), &told(|w, t| w.rewrite(t)), &unknown).unwrap();
+    assert!(found.by_statement && found.sequence == 0);
+    for (told_at, rows) in [(None, 4), (Some(1), 2)] {
+        let mut a = assembler(9);
+        let marks = vec![Position::new("1")];
+        a.set_marks(vec![TableMark { table: TableName::new("t"), marks, kept: true, told: told_at }]);
+        let transactions = [plain("1", 0..1), plain("2", 1..2), plain("3", 2..3), plain("4", 3..4)];
+        run(&mut a, &batch(&transactions), &unknown);
+        assert_eq!(a.fold.rows(), rows, "the second one told it");
     }
 }

@@ -1,6 +1,7 @@
 use super::*;
 use crate::commands::init::url::SafeUrl;
 use crate::config::Config;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use tidelock_endpoint::{Case, Inspection, Limit, Names, ServerIdentity};
 use tidelock_model::{Column, Table, TableName, Type};
@@ -15,7 +16,7 @@ fn table(name: &str, key: bool) -> Arc<Table> {
 fn side(name: &str, url: &str, tables: Vec<Arc<Table>>) -> Side {
     let server = ServerIdentity { product: "PostgreSQL".into(), version: "15.4\n".into(), id: "1".into() };
     let names = Names { tables: Case::Exact, columns: Case::Exact, limit: Limit::None, widest: 1000 };
-    let found = Inspection { server, names, tables, findings: vec![] };
+    let found = Inspection { server, names, tables, stored: BTreeMap::new(), findings: vec![] };
     Side { name: name.into(), url: SafeUrl::of(url, name), found }
 }
 
