@@ -23,6 +23,8 @@ pub(crate) struct Layout {
     pub rows: u64,
     /// Another unique index than the key's, of any kind.
     pub more_unique: bool,
+    /// How many characters (or octets) of a column of the key its index looks at, by the column's place, where not at all of them.
+    pub key_prefixes: BTreeMap<usize, u64>,
     /// Indexes that the model has no words for, by name.
     pub special_indexes: Vec<String>,
 }
@@ -262,6 +264,8 @@ struct FoundIndex {
     unique: bool,
     /// None where it is no plain column.
     columns: Vec<Option<String>>,
+    /// For each column how much of it, where not all.
+    prefixes: Vec<Option<u64>>,
     plain: bool,
 }
 
@@ -276,11 +280,18 @@ async fn indexes(session: &mut Session, filter: &str) -> Result<BTreeMap<Key, Ve
         let name = row.string(2);
         if of_table.last().is_none_or(|i| i.name != name) {
             let unique = row.string(3) == "0";
-            of_table.push(FoundIndex { name, unique, columns: Vec::new(), plain: true });
+            of_table.push(FoundIndex {
+                name,
+                unique,
+                columns: Vec::new(),
+                prefixes: Vec::new(),
+                plain: true,
+            });
         }
         let Some(index) = of_table.last_mut() else { continue };
         index.plain &= row.text(5).is_none() && matches!(row.string(6).as_str(), "BTREE" | "HASH");
         index.columns.push(row.text(4));
+        index.prefixes.push(row.text(5).and_then(|n| n.parse().ok()));
     }
     Ok(found)
 }
@@ -358,6 +369,8 @@ fn assemble(
     let primary = indexes.iter().find(|i| i.name == "PRIMARY").filter(stored);
     let chosen = primary.or_else(|| indexes.iter().find(not_null));
     let table_key = chosen.and_then(places).unwrap_or_default();
+    let prefixes = chosen.into_iter().flat_map(|index| &index.prefixes);
+    let key_prefixes = table_key.iter().zip(prefixes).filter_map(|(i, n)| Some((*i, (*n)?))).collect();
     let foreign_keys: Vec<ForeignKey> = foreign
         .into_iter()
         .map(|(key, names)| ForeignKey { columns: names.iter().filter_map(|n| place(n)).collect(), ..key })
@@ -390,6 +403,7 @@ fn assemble(
         engine: String::new(),
         rows: 0,
         more_unique,
+        key_prefixes,
         special_indexes: special,
     }
 }

@@ -42,6 +42,7 @@ mod merge;
 mod others;
 mod places;
 mod position;
+mod prefix;
 mod privileges;
 mod read;
 mod schema;

@@ -64,7 +64,12 @@ impl Reading {
 
     /// Whether `INSERT … ON DUPLICATE KEY UPDATE` can only meet the row of its own key; see `statements`.
     pub fn plain_upsert(&self) -> bool {
-        !self.layout.more_unique && !self.loose_key()
+        !self.layout.more_unique && !self.loose_key() && !self.prefix_key()
+    }
+
+    /// The table's key looks at the beginning of a column only: two different keys may be one to it.
+    pub fn prefix_key(&self) -> bool {
+        !self.layout.key_prefixes.is_empty()
     }
 
     /// Columns that the job does not carry and that the server would set to the present moment, each to what it is.

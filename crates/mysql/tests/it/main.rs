@@ -9,6 +9,7 @@ mod generated;
 mod kept;
 mod labels;
 mod loading;
+mod prefixes;
 mod replaced;
 mod schema;
 mod settled;
