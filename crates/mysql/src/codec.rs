@@ -91,7 +91,25 @@ pub(crate) struct Scratch {
 }
 
 impl Codec {
-    /// A value from the log or from a result, as octets in the column's own character set (`own`) or in UTF-8.
+    /// Of a text.
+    pub fn charset(&self) -> Option<&Charset> {
+        match self {
+            Codec::Text { charset, .. } | Codec::UuidText(charset) | Codec::JsonText(charset) => {
+                Some(charset)
+            }
+            _ => None,
+        }
+    }
+
+    /// The expression that asks for the values of a column, to be read by [`Codec::sent`].
+    pub fn asked(&self, column: &str) -> String {
+        match self {
+            Codec::Native(_) | Codec::Inet(_) => format!("CAST({column} AS CHAR)"),
+            _ => self.charset().map_or_else(|| column.to_owned(), |charset| charset.asked(column)),
+        }
+    }
+
+    /// A value from the log, as octets in the column's own character set (`own`), or from a result.
     pub fn text(
         &self,
         bytes: &[u8],
@@ -99,13 +117,11 @@ impl Codec {
         scratch: &mut Scratch,
         out: &mut ImageWriter<'_>,
     ) -> Result<(), Fault> {
-        let charset = match self {
-            Codec::Text { charset, .. } | Codec::UuidText(charset) | Codec::JsonText(charset) if own => {
-                charset
-            }
-            _ => &Charset::Utf8,
+        let charset = self.charset().unwrap_or(&Charset::Utf8);
+        let text = match own {
+            true => charset.decode(bytes, &mut scratch.text)?,
+            false => charset.decode_sent(bytes, &mut scratch.text)?,
         };
-        let text = charset.decode(bytes, &mut scratch.text)?;
         match self {
             Codec::JsonText(_) | Codec::Json => out.value(&Value::Json(text)),
             Codec::UuidText(_) | Codec::Uuid => out.value(&Value::Uuid({
@@ -185,7 +201,7 @@ impl Codec {
         Ok(())
     }
 
-    /// A value of a query's result (binary protocol, text in UTF-8).
+    /// A value of a query's result (binary protocol), asked for by [`Codec::asked`].
     pub fn sent(&self, value: &Sent, scratch: &mut Scratch, out: &mut ImageWriter<'_>) -> Result<(), Fault> {
         match (self, value) {
             (_, Sent::NULL) => out.value(&Value::Null),

@@ -2,7 +2,7 @@
 
 use crate::Result;
 use crate::catalog::Layout;
-use crate::codec::{Codec, Scratch};
+use crate::codec::{Fault, Scratch};
 use crate::connect::{Session, quoted};
 use crate::encode::{Form, put};
 use crate::error::{self, from_driver, precondition, protocol, schema_changed};
@@ -37,13 +37,7 @@ impl Reading {
     /// By the names of the columns, whose order may differ.
     pub fn new(table: &Arc<Table>, layout: &Arc<Layout>) -> Result<Reading> {
         let places = places(table, layout)?;
-        let column = |i: &usize| {
-            let name = quoted(&layout.table.columns[*i].name);
-            match layout.columns[*i].codec {
-                Codec::Native(_) | Codec::Inet(_) => format!("CAST({name} AS CHAR)"),
-                _ => name,
-            }
-        };
+        let column = |i: &usize| layout.columns[*i].codec.asked(&quoted(&layout.table.columns[*i].name));
         let list = places.iter().map(column).collect::<Vec<_>>().join(", ");
         let names = places.iter().map(|i| quoted(&layout.table.columns[*i].name)).collect();
         let (table, sql_name, layout) = (table.clone(), layout.sql_name(), layout.clone());
@@ -98,10 +92,7 @@ impl Reading {
             for (i, place) in self.places.iter().enumerate() {
                 let codec = &self.layout.columns[*place].codec;
                 let sent = row.as_ref(i).ok_or_else(|| protocol("the server's row is too short"))?;
-                codec.sent(sent, scratch, image).map_err(|fault| {
-                    let column = &self.table.columns[i].name;
-                    protocol(format!("reading {}.{column}: {}", self.table.name, fault.0))
-                })?;
+                codec.sent(sent, scratch, image).map_err(|fault| unreadable(&self.layout, *place, &fault))?;
             }
             Ok(())
         })
@@ -237,6 +228,12 @@ pub(crate) fn put_written(
 ) -> Result<()> {
     check_null(reading, column, value)?;
     put_value(reading, column, value, out)
+}
+
+/// A stored value is not what its column promises.
+pub(crate) fn unreadable(layout: &Layout, place: usize, fault: &Fault) -> EndpointError {
+    protocol(format!("reading {}.{}: {}", layout.table.name, layout.table.columns[place].name, fault.0))
+        .hint("mend such rows at the source")
 }
 
 /// The row is at fault: which table, which column, which value, why.
