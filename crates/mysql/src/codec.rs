@@ -4,20 +4,35 @@
 //! functions of this file; what differs between them is only how a value travels.
 
 use crate::charset::Charset;
+use crate::connect::quoted;
 use mysql_async::Value as Sent;
 use std::borrow::Cow;
 use std::sync::Arc;
 use tidelock_model::{
-    Bits, Date, DateTime, Decimal, Geometry, ImageWriter, Time, Timestamp, Value, parse_uuid,
+    Bits, Date, DateTime, Decimal, Geometry, ImageWriter, TableName, Time, Timestamp, UuidText, Value,
+    parse_uuid,
 };
 
 /// A value that is not what its column promises.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Fault(pub Cow<'static, str>);
 
+/// It would be written in small ones, which are another text to the database: rows would be there twice, or not be found by their key.
+const CAPITALS: &str = "is a UUID in capital letters";
+
 impl Fault {
     pub const fn new(what: &'static str) -> Fault {
         Fault(Cow::Borrowed(what))
+    }
+
+    /// What mends rows with such values in a column.
+    pub fn remedy(&self, table: &TableName, column: &str) -> String {
+        if !self.0.ends_with(CAPITALS) {
+            return "mend such rows at the source".to_owned();
+        }
+        let schema = table.schema.as_ref().map_or(String::new(), |s| quoted(s) + ".");
+        let column = quoted(column);
+        format!("UPDATE {schema}{} SET {column} = LOWER({column})", quoted(&table.name))
     }
 }
 
@@ -124,10 +139,14 @@ impl Codec {
         };
         match self {
             Codec::JsonText(_) | Codec::Json => out.value(&Value::Json(text)),
-            Codec::UuidText(_) | Codec::Uuid => out.value(&Value::Uuid({
+            Codec::UuidText(_) | Codec::Uuid => {
                 let fault = || Fault(format!("'{text}' is no UUID of 36 characters").into());
-                parse_uuid(text).ok_or_else(fault)?
-            })),
+                let uuid = parse_uuid(text).ok_or_else(fault)?;
+                if UuidText::new(&uuid).as_str() != text {
+                    return Err(Fault(format!("'{text}' {CAPITALS}").into()));
+                }
+                out.value(&Value::Uuid(uuid));
+            }
             Codec::Enum(_) => out.value(&Value::Enum(text)),
             Codec::Set(_) => out.value(&Value::Set(text)),
             _ => out.value(&Value::Text(text)),

@@ -232,8 +232,8 @@ pub(crate) fn put_written(
 
 /// A stored value is not what its column promises.
 pub(crate) fn unreadable(layout: &Layout, place: usize, fault: &Fault) -> EndpointError {
-    protocol(format!("reading {}.{}: {}", layout.table.name, layout.table.columns[place].name, fault.0))
-        .hint("mend such rows at the source")
+    let (table, column) = (&layout.table.name, &layout.table.columns[place].name);
+    protocol(format!("reading {table}.{column}: {}", fault.0)).hint(fault.remedy(table, column))
 }
 
 /// The row is at fault: which table, which column, which value, why.

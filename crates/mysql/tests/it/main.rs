@@ -16,6 +16,7 @@ mod schema;
 mod settled;
 mod snapshots;
 mod statements;
+mod uuids;
 mod values;
 mod withheld;
 mod xa;
