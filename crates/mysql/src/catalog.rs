@@ -2,6 +2,7 @@
 
 use crate::codec::Codec;
 use crate::connect::{Answer, Session, literal};
+use crate::encode::Room;
 use crate::error::precondition;
 use crate::server::Server;
 use crate::types::{self, Native};
@@ -33,10 +34,7 @@ pub(crate) struct Layout {
 #[derive(Clone, Debug)]
 pub(crate) struct ColumnLayout {
     pub codec: Codec,
-    /// Most characters, for text.
-    pub length: Option<u64>,
-    /// Most octets.
-    pub octets: Option<u64>,
+    pub room: Room,
     /// The server changes it when a row changes and nothing is said of it.
     pub on_update: bool,
     /// Two values are equal only when they are the same letter for letter.
@@ -223,7 +221,8 @@ fn column(row: &Answer, json_check: bool, server: &Server) -> Described {
             codec,
             Codec::Enum(_) | Codec::Set(_) | Codec::UuidText(_) | Codec::Uuid | Codec::JsonText(_)
         );
-    (made, ColumnLayout { codec, length: native.length, octets: number(6), on_update, exact })
+    let room = Room { length: native.length, octets: number(6) };
+    (made, ColumnLayout { codec, room, on_update, exact })
 }
 
 /// MySQL tells constants bare and marks expressions; MariaDB tells what one would write.

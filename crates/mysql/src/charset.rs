@@ -64,6 +64,10 @@ impl Table {
         Ok(table)
     }
 
+    fn octets(&self, character: char) -> usize {
+        if self.single.contains(&Some(character)) { 1 } else { 2 }
+    }
+
     fn decode(&self, mut bytes: &[u8], out: &mut String) -> Option<()> {
         while let Some((first, rest)) = bytes.split_first() {
             if let Some(c) = self.single[usize::from(*first)] {
@@ -169,6 +173,20 @@ impl Charset {
             }
             _ => format!("CAST({column} AS BINARY)"),
         }
+    }
+
+    /// How many octets a text has in it; at most so many, where characters are long.
+    pub fn octets(&self, text: &str) -> u64 {
+        let characters = |octets: fn(char) -> usize| text.chars().map(octets).sum();
+        let octets: usize = match self {
+            Charset::Utf8 => text.len(),
+            Charset::Ascii | Charset::Latin1 => characters(|_| 1),
+            Charset::Utf16 | Charset::Utf16le => characters(|c| 2 * c.len_utf16()),
+            Charset::Utf32 => characters(|_| 4),
+            Charset::Table(table) => text.chars().map(|c| table.octets(c)).sum(),
+            Charset::Unsupported(_) => characters(|c| if c.is_ascii() { 1 } else { 4 }),
+        };
+        octets as u64
     }
 
     /// The characters of a text that was asked for by [`Charset::asked`].

@@ -8,7 +8,7 @@ use crate::Result;
 use crate::catalog::Layout;
 use crate::codec::{Codec, Scratch};
 use crate::connect::{Session, quoted};
-use crate::encode::{Form, put};
+use crate::encode::{Form, Room, put};
 use crate::error::{from_driver, precondition, protocol};
 use crate::read::unreadable;
 use mysql_async::Row;
@@ -149,7 +149,7 @@ fn literals(layout: &Layout, key: &[usize], row: &Row) -> Result<Vec<String>> {
             let value = value.ok_or_else(|| protocol("a key's column is missing in the answer"))?;
             let mut out = Vec::new();
             // A stored CHAR has no trailing blanks, and a stored BINARY its whole length: every stored key can be written.
-            put(codec, None, &value, Form::Sql, &mut out).map_err(|r| {
+            put(codec, Room::default(), &value, Form::Sql, &mut out).map_err(|r| {
                 precondition("TL-MY-CHUNK-KEY", format!("a key of {}: {}", layout.table.name, r.0))
             })?;
             String::from_utf8(out).map_err(|_| protocol("a key's literal is not UTF-8"))

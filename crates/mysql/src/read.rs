@@ -207,7 +207,7 @@ pub(crate) fn put_value(
     out: &mut Vec<u8>,
 ) -> Result<()> {
     let layout = &reading.layout.columns[reading.places[column]];
-    put(&layout.codec, layout.length, value, Form::Sql, out)
+    put(&layout.codec, layout.room, value, Form::Sql, out)
         .map_err(|refusal| refused(reading, column, value, &refusal.0))
 }
 

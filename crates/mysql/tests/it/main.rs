@@ -3,6 +3,7 @@
 
 mod apply;
 mod binlog;
+mod blanks;
 mod charsets;
 mod common;
 mod conformance;
