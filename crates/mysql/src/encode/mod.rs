@@ -1,15 +1,17 @@
 //! [`Value`] → what is written: SQL literals for statements, fields for LOAD DATA.
 //!
 //! Invariant: a value is written exactly or refused, by us, before the server could round it, cut it or take it for another: decimals and
-//! fractions of seconds beyond the column's, blanks that a CHAR would lose or a TEXT cut, zeros that a BINARY would add, labels that differ by case, numbers in JSON that
+//! fractions of seconds beyond the column's, blanks that a CHAR would lose or a TEXT cut, labels that a SET would put into its own order, zeros that a BINARY would add, labels that differ by case, numbers in JSON that
 //! a double cannot hold, instants outside of a TIMESTAMP. What remains (too long, out of range, unknown characters) is an error of the server in strict mode.
 
 mod json_numbers;
+mod labels;
 mod temporal;
 mod text;
 
 use crate::codec::Codec;
 use json_numbers::exact_numbers;
+use labels::in_order;
 use std::fmt::Write as _;
 use tidelock_model::{Decimal, UuidText, Value, name_that_comes_twice, parse_uuid};
 
@@ -101,10 +103,8 @@ pub(crate) fn put(
         },
         Codec::Set(labels) => match *value {
             Value::Set(text) | Value::Text(text) | Value::Enum(text) => {
-                if text.is_empty() || text.split(',').all(|t| labels.iter().any(|l| l == t)) {
-                    return o.quoted(text);
-                }
-                Err(Refusal("the SET has no such label".into()))
+                in_order(labels, text)?;
+                o.quoted(text)
             }
             _ => refuse(value, "set"),
         },
@@ -369,6 +369,7 @@ mod tests {
             (Codec::Text { charset: Charset::Utf8, fixed: true }, Value::Text("a ")),
             (Codec::Text { charset: Charset::Utf8, fixed: false }, Value::Text("abcde ")),
             (Codec::Text { charset: Charset::Utf8, fixed: false }, Value::Text("€€€ ")),
+            (Codec::Set(["a".to_owned(), "b".to_owned()].into()), Value::Text("b,a")),
             (Codec::Bytes { fixed: Some(2) }, Value::Bytes(&[1])),
             (Codec::Enum(["a".to_owned()].into()), Value::Enum("A")),
         ] {

@@ -1,4 +1,4 @@
-//! Blanks that a server takes away without an error.
+//! Blanks and labels that a server takes away, or puts into its own order, without an error.
 
 use crate::common::*;
 use std::sync::Arc;
@@ -80,5 +80,17 @@ async fn blanks_at_the_end_of_a_text_that_has_room_for_fewer_octets_are_not_cut(
             refused(&db, &table, &mut *target, &text(1), "trailing blanks").await;
             kept(&db, &table, &mut *target, &text(0)).await;
         }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn labels_of_a_set_are_not_put_into_another_order_and_none_is_left_out() {
+    for kind in KINDS {
+        let Some(db) = database(kind, "setorder").await else { continue };
+        let (table, mut target) = made(&db, "set('blue','red')").await;
+        for text in ["red,blue", "blue,blue", "red,blue,red"] {
+            refused(&db, &table, &mut *target, text, "in the column's order").await;
+        }
+        kept(&db, &table, &mut *target, "blue,red").await;
     }
 }
