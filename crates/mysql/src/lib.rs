@@ -27,6 +27,7 @@ mod codec;
 mod collision;
 mod config;
 mod connect;
+mod created;
 mod definitions;
 mod encode;
 mod endpoint;

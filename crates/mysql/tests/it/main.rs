@@ -1,6 +1,7 @@
 //! The engine against real servers: MariaDB 10.11 and MySQL 9.7.
 #![allow(clippy::unwrap_used)]
 
+mod altered;
 mod apply;
 mod binlog;
 mod blanks;
