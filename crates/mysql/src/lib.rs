@@ -48,6 +48,7 @@ mod privileges;
 mod read;
 mod schema;
 mod server;
+mod shortest;
 mod snapshot;
 mod source;
 mod statements;

@@ -9,6 +9,7 @@ mod charsets;
 mod common;
 mod conformance;
 mod generated;
+mod json_numbers;
 mod kept;
 mod labels;
 mod loading;
