@@ -89,6 +89,7 @@ const LONGER: &str = "longer values are refused";
 const OTHER_LENGTH: &str = "values of another length are refused";
 const LARGER: &str = "values outside of its range are refused";
 const LABELS: &str = "other labels are refused";
+const SET_LABELS: &str = "other labels, and labels in another order or twice, are refused";
 const DIGITS: &str = "digits behind its last one are rounded away";
 const NEAREST: &str = "numbers become the nearest that it has";
 const ZONE: &str = "it holds no zone: instants are written in UTC and read back without one";
@@ -99,6 +100,12 @@ fn when(all: bool, reason: &'static str) -> Holds {
 
 fn rounded(all: bool) -> Holds {
     if all { Holds::All } else { Holds::Converted(DIGITS) }
+}
+
+/// Whether all of `labels` are among `others`, in the same order: a SET gives them back in its own.
+fn in_order(labels: &[String], others: &[String]) -> bool {
+    let mut others = others.iter();
+    labels.iter().all(|label| others.any(|other| other == label))
 }
 
 /// Most digits of a whole number of so many bits.
@@ -155,10 +162,10 @@ pub fn holds(source: &Type, existing: &Type) -> Holds {
             when(length.is_none_or(|n| longest <= n), LONGER)
         }
         (Enum { .. } | Set { .. }, Text { length, .. }) => when(length.is_none(), LONGER),
-        (Enum { labels: a }, Enum { labels: b }) | (Set { labels: a }, Set { labels: b }) => {
-            when(a.iter().all(|l| b.contains(l)), LABELS)
-        }
-        (Text { .. }, Enum { .. } | Set { .. }) => Holds::Some(LABELS),
+        (Enum { labels: a }, Enum { labels: b }) => when(a.iter().all(|l| b.contains(l)), LABELS),
+        (Set { labels: a }, Set { labels: b }) => when(in_order(a, b), SET_LABELS),
+        (Text { .. }, Enum { .. }) => Holds::Some(LABELS),
+        (Text { .. }, Set { .. }) => Holds::Some(SET_LABELS),
         (Uuid, Text { length, .. }) => when(length.is_none_or(|n| n >= 36), LONGER),
         (Text { .. }, Uuid) => {
             Holds::Some("what is no UUID, or not written in small letters and groups, is refused")
@@ -225,6 +232,11 @@ mod tests {
             (Type::Interval, Type::text()),
         ] {
             assert!(matches!(holds(&source, &existing), Holds::Converted(_)), "{source:?} in {existing:?}");
+        }
+        let set = |labels: &[&str]| Type::Set { labels: labels.iter().map(|l| (*l).to_owned()).collect() };
+        assert_eq!(holds(&set(&["a", "c"]), &set(&["a", "b", "c"])), Holds::All);
+        for other in [&["b", "a"][..], &["a"]] {
+            assert_eq!(holds(&set(&["a", "b"]), &set(other)), Holds::Some(SET_LABELS), "{other:?}");
         }
         assert_eq!(holds(&Type::Date, &Type::Bool), Holds::None);
         assert_eq!(holds(&Type::text(), &Type::int(8)), Holds::None);

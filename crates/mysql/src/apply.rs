@@ -4,11 +4,12 @@
 
 use crate::CHECKPOINT_TABLE;
 use crate::Result;
-use crate::altering::altering;
+use crate::altering::{There, altering, repeats};
 use crate::catalog::{Layout, Which, describe};
 use crate::collision;
 use crate::config::Config;
 use crate::connect::{PATIENCE, Purpose, Session, literal, quoted};
+use crate::created::Created;
 use crate::error::{from_driver, precondition, protocol};
 use crate::keep;
 use crate::load::{MyLoader, load_data};
@@ -233,7 +234,14 @@ impl Target for MyTarget {
 
     async fn alter(&mut self, from: &str, alterations: &[Alteration], dry: bool) -> Result<Vec<String>> {
         let tables: Vec<_> = alterations.iter().map(|a| a.table.clone()).collect();
-        let there = self.there(&tables).await?;
+        let mut there = HashMap::new();
+        for (name, layout) in self.there(&tables).await? {
+            let created = match alterations.iter().any(|a| a.table.name == name && repeats(a)) {
+                true => Some(Created::ask(&mut self.session, &layout).await?),
+                false => None,
+            };
+            there.insert(name, There { layout, created });
+        }
         let flavor = self.session.server.flavor;
         let statements = altering(from, alterations, &there, flavor, &self.config.database)?;
         if !dry {

@@ -2,6 +2,7 @@
 
 use crate::codec::Codec;
 use crate::connect::{Answer, Session, literal};
+use crate::encode::Room;
 use crate::error::precondition;
 use crate::server::Server;
 use crate::types::{self, Native};
@@ -23,6 +24,8 @@ pub(crate) struct Layout {
     pub rows: u64,
     /// Another unique index than the key's, of any kind.
     pub more_unique: bool,
+    /// How many characters (or octets) of a column of the key its index looks at, by the column's place, where not at all of them.
+    pub key_prefixes: BTreeMap<usize, u64>,
     /// Indexes that the model has no words for, by name.
     pub special_indexes: Vec<String>,
 }
@@ -31,10 +34,7 @@ pub(crate) struct Layout {
 #[derive(Clone, Debug)]
 pub(crate) struct ColumnLayout {
     pub codec: Codec,
-    /// Most characters, for text.
-    pub length: Option<u64>,
-    /// Most octets.
-    pub octets: Option<u64>,
+    pub room: Room,
     /// The server changes it when a row changes and nothing is said of it.
     pub on_update: bool,
     /// Two values are equal only when they are the same letter for letter.
@@ -224,7 +224,8 @@ fn column(row: &Answer, json_check: bool, server: &Server) -> Described {
             codec,
             Codec::Enum(_) | Codec::Set(_) | Codec::UuidText(_) | Codec::Uuid | Codec::JsonText(_)
         );
-    (made, ColumnLayout { codec, length: native.length, octets: number(6), on_update, exact })
+    let room = Room { length: native.length, octets: number(6) };
+    (made, ColumnLayout { codec, room, on_update, exact })
 }
 
 /// MySQL tells constants bare and marks expressions; MariaDB tells what one would write.
@@ -265,6 +266,8 @@ struct FoundIndex {
     unique: bool,
     /// None where it is no plain column.
     columns: Vec<Option<String>>,
+    /// For each column how much of it, where not all.
+    prefixes: Vec<Option<u64>>,
     plain: bool,
 }
 
@@ -279,11 +282,18 @@ async fn indexes(session: &mut Session, filter: &str) -> Result<BTreeMap<Key, Ve
         let name = row.string(2);
         if of_table.last().is_none_or(|i| i.name != name) {
             let unique = row.string(3) == "0";
-            of_table.push(FoundIndex { name, unique, columns: Vec::new(), plain: true });
+            of_table.push(FoundIndex {
+                name,
+                unique,
+                columns: Vec::new(),
+                prefixes: Vec::new(),
+                plain: true,
+            });
         }
         let Some(index) = of_table.last_mut() else { continue };
         index.plain &= row.text(5).is_none() && matches!(row.string(6).as_str(), "BTREE" | "HASH");
         index.columns.push(row.text(4));
+        index.prefixes.push(row.text(5).and_then(|n| n.parse().ok()));
     }
     Ok(found)
 }
@@ -361,6 +371,8 @@ fn assemble(
     let primary = indexes.iter().find(|i| i.name == "PRIMARY").filter(stored);
     let chosen = primary.or_else(|| indexes.iter().find(not_null));
     let table_key = chosen.and_then(places).unwrap_or_default();
+    let prefixes = chosen.into_iter().flat_map(|index| &index.prefixes);
+    let key_prefixes = table_key.iter().zip(prefixes).filter_map(|(i, n)| Some((*i, (*n)?))).collect();
     let foreign_keys: Vec<ForeignKey> = foreign
         .into_iter()
         .map(|(key, names)| ForeignKey { columns: names.iter().filter_map(|n| place(n)).collect(), ..key })
@@ -393,6 +405,7 @@ fn assemble(
         engine: String::new(),
         rows: 0,
         more_unique,
+        key_prefixes,
         special_indexes: special,
     }
 }

@@ -1,6 +1,8 @@
 //! Character sets of stored text. The binary log holds text in the column's own set, query results in ours; both must give the same characters.
 //!
-//! What is not listed is refused by name and never guessed.
+//! What is not listed is refused by name and never guessed. Columns hold octets that are no character of their set; the log has them, and a server that converts
+//! them for a client gives question marks, or nothing. So results are asked for in the column's own octets wherever the conversion could lose any, and read by the same
+//! functions as the log.
 
 use crate::Result as Answered;
 use crate::codec::Fault;
@@ -11,8 +13,10 @@ use std::sync::Arc;
 /// A character set whose octets we can read exactly.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Charset {
-    /// `utf8mb4`, `utf8mb3`, `utf8`, `ascii`.
+    /// `utf8mb4`, `utf8mb3`, `utf8`.
     Utf8,
+    /// `ascii`, in which MariaDB keeps octets that are no ASCII.
+    Ascii,
     /// `latin1`, which is Windows-1252 with the five holes filled by the C1 controls of the same number.
     Latin1,
     /// `ucs2`, `utf16`: big-endian.
@@ -60,6 +64,10 @@ impl Table {
         Ok(table)
     }
 
+    fn octets(&self, character: char) -> usize {
+        if self.single.contains(&Some(character)) { 1 } else { 2 }
+    }
+
     fn decode(&self, mut bytes: &[u8], out: &mut String) -> Option<()> {
         while let Some((first, rest)) = bytes.split_first() {
             if let Some(c) = self.single[usize::from(*first)] {
@@ -75,15 +83,19 @@ impl Table {
     }
 }
 
-/// The one character that these hexadecimal digits are in UTF-8. A server gives a question mark, or nothing, for what is none.
+/// The one character that these hexadecimal digits are in UTF-8. A server gives a question mark, the replacement character, or nothing, for what is none.
 fn character(hex: &str, question: bool) -> Option<char> {
     let octets: Option<Vec<u8>> =
         hex.as_bytes().chunks(2).map(|d| u8::from_str_radix(std::str::from_utf8(d).ok()?, 16).ok()).collect();
     let text = String::from_utf8(octets?).ok()?;
     let mut characters = text.chars();
     let only = characters.next().filter(|_| characters.next().is_none())?;
-    (only != '?' || question).then_some(only)
+    (only != char::REPLACEMENT_CHARACTER && (only != '?' || question)).then_some(only)
 }
+
+/// What a server gives for text that it cannot convert as a whole, where it is asked by [`Charset::asked`]: no UTF-8.
+const LOST: &str = "X'FF'";
+const FOREIGN: Fault = Fault::new("text is not in its column's character set");
 
 /// 0x80–0x9F of Windows-1252 as MySQL has it.
 const CP1252: [char; 32] = [
@@ -97,7 +109,8 @@ impl Charset {
     /// By the server's name of it.
     pub fn named(name: &str) -> Charset {
         match name {
-            "utf8mb4" | "utf8mb3" | "utf8" | "ascii" => Charset::Utf8,
+            "utf8mb4" | "utf8mb3" | "utf8" => Charset::Utf8,
+            "ascii" => Charset::Ascii,
             "latin1" => Charset::Latin1,
             "ucs2" | "utf16" => Charset::Utf16,
             "utf16le" => Charset::Utf16le,
@@ -142,11 +155,56 @@ impl Charset {
         }
     }
 
+    /// The expression that asks for a column's text, to be read by [`Charset::decode_sent`].
+    pub fn asked(&self, column: &str) -> String {
+        match self {
+            Charset::Utf8 | Charset::Latin1 => column.to_owned(),
+            Charset::Unsupported(_) => {
+                let text = format!("CONVERT({column} USING utf8mb4)");
+                let characters = |of: &str| format!("CHAR_LENGTH({of})");
+                let others = |of: &str| format!("CHAR_LENGTH(REPLACE({of},'?',''))");
+                format!(
+                    "IF({column} IS NULL OR {} = {} AND {} = {}, CAST({text} AS BINARY), {LOST})",
+                    characters(&text),
+                    characters(column),
+                    others(&text),
+                    others(column)
+                )
+            }
+            _ => format!("CAST({column} AS BINARY)"),
+        }
+    }
+
+    /// How many octets a text has in it; at most so many, where characters are long.
+    pub fn octets(&self, text: &str) -> u64 {
+        let characters = |octets: fn(char) -> usize| text.chars().map(octets).sum();
+        let octets: usize = match self {
+            Charset::Utf8 => text.len(),
+            Charset::Ascii | Charset::Latin1 => characters(|_| 1),
+            Charset::Utf16 | Charset::Utf16le => characters(|c| 2 * c.len_utf16()),
+            Charset::Utf32 => characters(|_| 4),
+            Charset::Table(table) => text.chars().map(|c| table.octets(c)).sum(),
+            Charset::Unsupported(_) => characters(|c| if c.is_ascii() { 1 } else { 4 }),
+        };
+        octets as u64
+    }
+
+    /// The characters of a text that was asked for by [`Charset::asked`].
+    pub fn decode_sent<'a>(&self, bytes: &'a [u8], scratch: &'a mut String) -> Result<&'a str, Fault> {
+        match self {
+            Charset::Utf8 | Charset::Latin1 => Charset::Utf8.decode(bytes, scratch),
+            Charset::Unsupported(_) => std::str::from_utf8(bytes).map_err(|_| FOREIGN),
+            _ => self.decode(bytes, scratch),
+        }
+    }
+
     /// The characters of `bytes`, in place where they are UTF-8 already, else in `scratch`.
     pub fn decode<'a>(&self, bytes: &'a [u8], scratch: &'a mut String) -> Result<&'a str, Fault> {
         scratch.clear();
         match self {
             Charset::Utf8 => return std::str::from_utf8(bytes).map_err(|_| Fault::new("text is not UTF-8")),
+            Charset::Ascii if bytes.is_ascii() => return Charset::Utf8.decode(bytes, scratch),
+            Charset::Ascii => return Err(FOREIGN),
             Charset::Latin1 => scratch.extend(bytes.iter().map(|b| match b {
                 0x80..=0x9f => CP1252[usize::from(b - 0x80)],
                 b => char::from(*b),
@@ -163,9 +221,7 @@ impl Charset {
                 }
             }
             Charset::Table(table) => {
-                table
-                    .decode(bytes, scratch)
-                    .ok_or(Fault::new("text is not in its column's character set"))?;
+                table.decode(bytes, scratch).ok_or(FOREIGN)?;
             }
             Charset::Unsupported(name) => {
                 return Err(Fault(format!("the character set {name} is not supported").into()));
@@ -201,6 +257,7 @@ mod tests {
             assert_eq!(Charset::named(name).decode(bytes, &mut scratch).unwrap(), text, "{name}");
         }
         assert!(Charset::named("utf8").decode(b"\xff", &mut scratch).is_err());
+        assert_eq!(Charset::named("ascii").decode("é".as_bytes(), &mut scratch), Err(FOREIGN));
         assert!(Charset::named("koi8r").decode(b"a", &mut scratch).unwrap_err().0.contains("koi8r"));
     }
 }

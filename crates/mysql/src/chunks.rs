@@ -8,8 +8,9 @@ use crate::Result;
 use crate::catalog::Layout;
 use crate::codec::{Codec, Scratch};
 use crate::connect::{Session, quoted};
-use crate::encode::{Form, put};
+use crate::encode::{Form, Room, put};
 use crate::error::{from_driver, precondition, protocol};
+use crate::read::unreadable;
 use mysql_async::Row;
 use mysql_async::prelude::Queryable;
 use serde::{Deserialize, Serialize};
@@ -109,11 +110,14 @@ pub(crate) async fn cut(session: &mut Session, layout: &Layout, rows: u64) -> Re
     }
     let list: Vec<String> = bounds.columns.iter().map(|c| quoted(c)).collect();
     let list = list.join(", ");
+    let asked: Vec<String> =
+        key.iter().map(|i| layout.columns[*i].codec.asked(&quoted(&table.columns[*i].name))).collect();
+    let asked = asked.join(", ");
     let doing = format!("cutting {} into chunks", table.name);
     let mut seen = 0;
     loop {
         let sql = format!(
-            "SELECT {list} FROM {} WHERE {} ORDER BY {list} LIMIT 1 OFFSET {}",
+            "SELECT {asked} FROM {} WHERE {} ORDER BY {list} LIMIT 1 OFFSET {}",
             layout.sql_name(),
             bounds.condition(),
             rows.max(1) - 1
@@ -138,12 +142,14 @@ fn literals(layout: &Layout, key: &[usize], row: &Row) -> Result<Vec<String>> {
             let mut slot = Vec::new();
             let sent =
                 row.as_ref(place).ok_or_else(|| protocol("a key's column is missing in the answer"))?;
-            codec.sent(sent, &mut scratch, &mut ImageWriter::new(&mut slot)).map_err(|f| protocol(f.0))?;
+            codec
+                .sent(sent, &mut scratch, &mut ImageWriter::new(&mut slot))
+                .map_err(|fault| unreadable(layout, *column, &fault))?;
             let value = Image::from_bytes(&slot).slot(0).map_err(crate::error::codec)?.value();
             let value = value.ok_or_else(|| protocol("a key's column is missing in the answer"))?;
             let mut out = Vec::new();
             // A stored CHAR has no trailing blanks, and a stored BINARY its whole length: every stored key can be written.
-            put(codec, None, &value, Form::Sql, &mut out).map_err(|r| {
+            put(codec, Room::default(), &value, Form::Sql, &mut out).map_err(|r| {
                 precondition("TL-MY-CHUNK-KEY", format!("a key of {}: {}", layout.table.name, r.0))
             })?;
             String::from_utf8(out).map_err(|_| protocol("a key's literal is not UTF-8"))

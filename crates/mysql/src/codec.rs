@@ -4,20 +4,35 @@
 //! functions of this file; what differs between them is only how a value travels.
 
 use crate::charset::Charset;
+use crate::connect::quoted;
 use mysql_async::Value as Sent;
 use std::borrow::Cow;
 use std::sync::Arc;
 use tidelock_model::{
-    Bits, Date, DateTime, Decimal, Geometry, ImageWriter, Time, Timestamp, Value, parse_uuid,
+    Bits, Date, DateTime, Decimal, Geometry, ImageWriter, TableName, Time, Timestamp, UuidText, Value,
+    parse_uuid,
 };
 
 /// A value that is not what its column promises.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Fault(pub Cow<'static, str>);
 
+/// It would be written in small ones, which are another text to the database: rows would be there twice, or not be found by their key.
+const CAPITALS: &str = "is a UUID in capital letters";
+
 impl Fault {
     pub const fn new(what: &'static str) -> Fault {
         Fault(Cow::Borrowed(what))
+    }
+
+    /// What mends rows with such values in a column.
+    pub fn remedy(&self, table: &TableName, column: &str) -> String {
+        if !self.0.ends_with(CAPITALS) {
+            return "mend such rows at the source".to_owned();
+        }
+        let schema = table.schema.as_ref().map_or(String::new(), |s| quoted(s) + ".");
+        let column = quoted(column);
+        format!("UPDATE {schema}{} SET {column} = LOWER({column})", quoted(&table.name))
     }
 }
 
@@ -91,7 +106,25 @@ pub(crate) struct Scratch {
 }
 
 impl Codec {
-    /// A value from the log or from a result, as octets in the column's own character set (`own`) or in UTF-8.
+    /// Of a text.
+    pub fn charset(&self) -> Option<&Charset> {
+        match self {
+            Codec::Text { charset, .. } | Codec::UuidText(charset) | Codec::JsonText(charset) => {
+                Some(charset)
+            }
+            _ => None,
+        }
+    }
+
+    /// The expression that asks for the values of a column, to be read by [`Codec::sent`].
+    pub fn asked(&self, column: &str) -> String {
+        match self {
+            Codec::Native(_) | Codec::Inet(_) => format!("CAST({column} AS CHAR)"),
+            _ => self.charset().map_or_else(|| column.to_owned(), |charset| charset.asked(column)),
+        }
+    }
+
+    /// A value from the log, as octets in the column's own character set (`own`), or from a result.
     pub fn text(
         &self,
         bytes: &[u8],
@@ -99,19 +132,21 @@ impl Codec {
         scratch: &mut Scratch,
         out: &mut ImageWriter<'_>,
     ) -> Result<(), Fault> {
-        let charset = match self {
-            Codec::Text { charset, .. } | Codec::UuidText(charset) | Codec::JsonText(charset) if own => {
-                charset
-            }
-            _ => &Charset::Utf8,
+        let charset = self.charset().unwrap_or(&Charset::Utf8);
+        let text = match own {
+            true => charset.decode(bytes, &mut scratch.text)?,
+            false => charset.decode_sent(bytes, &mut scratch.text)?,
         };
-        let text = charset.decode(bytes, &mut scratch.text)?;
         match self {
             Codec::JsonText(_) | Codec::Json => out.value(&Value::Json(text)),
-            Codec::UuidText(_) | Codec::Uuid => out.value(&Value::Uuid({
+            Codec::UuidText(_) | Codec::Uuid => {
                 let fault = || Fault("it is no UUID of 36 characters".into());
-                parse_uuid(text).ok_or_else(fault)?
-            })),
+                let uuid = parse_uuid(text).ok_or_else(fault)?;
+                if UuidText::new(&uuid).as_str() != text {
+                    return Err(Fault(format!("it {CAPITALS}").into()));
+                }
+                out.value(&Value::Uuid(uuid));
+            }
             Codec::Enum(_) => out.value(&Value::Enum(text)),
             Codec::Set(_) => out.value(&Value::Set(text)),
             _ => out.value(&Value::Text(text)),
@@ -185,7 +220,7 @@ impl Codec {
         Ok(())
     }
 
-    /// A value of a query's result (binary protocol, text in UTF-8).
+    /// A value of a query's result (binary protocol), asked for by [`Codec::asked`].
     pub fn sent(&self, value: &Sent, scratch: &mut Scratch, out: &mut ImageWriter<'_>) -> Result<(), Fault> {
         match (self, value) {
             (_, Sent::NULL) => out.value(&Value::Null),

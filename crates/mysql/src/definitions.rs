@@ -287,7 +287,7 @@ fn mapped(known: &Known, map: &TableMap) -> std::result::Result<Mapped, String> 
     let mut sets = map.set_labels.iter().flatten();
     let mut stored = Vec::with_capacity(columns.len());
     for ((column, layout), wire) in columns.iter().zip(&layout.columns).zip(&map.columns) {
-        if !column.generated && !wire.suits(&layout.codec, layout.octets) {
+        if !column.generated && !wire.suits(&layout.codec, layout.room.octets) {
             return Err(format!(
                 "column {} is {wire:?} in the log and {} in the catalogue",
                 column.name, column.native

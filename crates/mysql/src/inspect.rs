@@ -2,11 +2,13 @@
 
 use crate::Result;
 use crate::catalog::{Layout, Which, describe};
+
 use crate::charset::Charset;
 use crate::codec::Codec;
 use crate::config::Config;
 use crate::connect::{Purpose, Session, literal, quoted};
 use crate::others::others;
+use crate::prefix;
 use crate::privileges::{Grants, user};
 use crate::server::{Flavor, Server};
 use crate::withheld::{schemas, withheld};
@@ -355,6 +357,7 @@ async fn triggers(
 fn target_table(layout: &Layout, findings: &mut Findings) {
     let subject = layout.table.name.to_string();
     engine(layout, &subject, "rows and checkpoint are not written together", findings);
+    prefix_key(layout, &subject, findings);
     for index in &layout.special_indexes {
         findings.add(Finding::new(
             Severity::Note,
@@ -366,6 +369,18 @@ fn target_table(layout: &Layout, findings: &mut Findings) {
             ),
         ));
     }
+}
+
+/// At a source such a key tells rows apart; here it may not tell the source's.
+fn prefix_key(layout: &Layout, subject: &str, findings: &mut Findings) {
+    if layout.key_prefixes.is_empty() {
+        return;
+    }
+    let message = format!(
+        "its key looks at {} only: rows whose keys are the same so far are refused, with both keys, and single rows are written more slowly",
+        prefix::shown(layout)
+    );
+    findings.warning("TL-MY-KEY-PREFIX", subject, message, prefix::remedy(layout));
 }
 
 #[cfg(test)]

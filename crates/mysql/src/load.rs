@@ -135,7 +135,7 @@ fn fields(reading: &Reading, rows: &[Image<'_>]) -> Result<Vec<u8>> {
             }
             check_null(reading, i, &value)?;
             let column = &reading.layout.columns[place];
-            put(&column.codec, column.length, &value, Form::Field, &mut file)
+            put(&column.codec, column.room, &value, Form::Field, &mut file)
                 .map_err(|refusal| refused(reading, i, &value, &refusal.0))?;
         }
         file.push(b'\n');

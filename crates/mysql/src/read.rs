@@ -2,7 +2,7 @@
 
 use crate::Result;
 use crate::catalog::Layout;
-use crate::codec::{Codec, Scratch};
+use crate::codec::{Fault, Scratch};
 use crate::connect::{Session, quoted};
 use crate::encode::{Form, put};
 use crate::error::{self, from_driver, precondition, protocol, schema_changed};
@@ -37,13 +37,7 @@ impl Reading {
     /// By the names of the columns, whose order may differ.
     pub fn new(table: &Arc<Table>, layout: &Arc<Layout>) -> Result<Reading> {
         let places = places(table, layout)?;
-        let column = |i: &usize| {
-            let name = quoted(&layout.table.columns[*i].name);
-            match layout.columns[*i].codec {
-                Codec::Native(_) | Codec::Inet(_) => format!("CAST({name} AS CHAR)"),
-                _ => name,
-            }
-        };
+        let column = |i: &usize| layout.columns[*i].codec.asked(&quoted(&layout.table.columns[*i].name));
         let list = places.iter().map(column).collect::<Vec<_>>().join(", ");
         let names = places.iter().map(|i| quoted(&layout.table.columns[*i].name)).collect();
         let (table, sql_name, layout) = (table.clone(), layout.sql_name(), layout.clone());
@@ -64,7 +58,12 @@ impl Reading {
 
     /// Whether `INSERT … ON DUPLICATE KEY UPDATE` can only meet the row of its own key; see `statements`.
     pub fn plain_upsert(&self) -> bool {
-        !self.layout.more_unique && !self.loose_key()
+        !self.layout.more_unique && !self.loose_key() && !self.prefix_key()
+    }
+
+    /// The table's key looks at the beginning of a column only: two different keys may be one to it.
+    pub fn prefix_key(&self) -> bool {
+        !self.layout.key_prefixes.is_empty()
     }
 
     /// Columns that the job does not carry and that the server would set to the present moment, each to what it is.
@@ -93,10 +92,7 @@ impl Reading {
             for (i, place) in self.places.iter().enumerate() {
                 let codec = &self.layout.columns[*place].codec;
                 let sent = row.as_ref(i).ok_or_else(|| protocol("the server's row is too short"))?;
-                codec.sent(sent, scratch, image).map_err(|fault| {
-                    let column = &self.table.columns[i].name;
-                    protocol(format!("reading {}.{column}: {}", self.table.name, fault.0))
-                })?;
+                codec.sent(sent, scratch, image).map_err(|fault| unreadable(&self.layout, *place, &fault))?;
             }
             Ok(())
         })
@@ -221,7 +217,7 @@ pub(crate) fn put_value(
     out: &mut Vec<u8>,
 ) -> Result<()> {
     let layout = &reading.layout.columns[reading.places[column]];
-    put(&layout.codec, layout.length, value, Form::Sql, out)
+    put(&layout.codec, layout.room, value, Form::Sql, out)
         .map_err(|refusal| refused(reading, column, value, &refusal.0))
 }
 
@@ -242,6 +238,12 @@ pub(crate) fn put_written(
 ) -> Result<()> {
     check_null(reading, column, value)?;
     put_value(reading, column, value, out)
+}
+
+/// A stored value is not what its column promises.
+pub(crate) fn unreadable(layout: &Layout, place: usize, fault: &Fault) -> EndpointError {
+    let (table, column) = (&layout.table.name, &layout.table.columns[place].name);
+    protocol(format!("reading {table}.{column}: {}", fault.0)).hint(fault.remedy(table, column))
 }
 
 /// The row is at fault: which table, which column, which value, why.

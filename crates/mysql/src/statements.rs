@@ -1,7 +1,7 @@
 //! Deltas → statements, packed into as few round trips as they fit.
 //!
 //! Upserts go by `INSERT … ON DUPLICATE KEY UPDATE` only where nothing but the key's own index can make a row a duplicate, and where two different keys are
-//! never the same to the server's collation; else that statement would change **another** row in silence. Everywhere else the touched
+//! never the same to the server's collation, nor to an index over the beginning of a column; else that statement would change **another** row in silence. Everywhere else the touched
 //! keys are deleted, exactly, and the rows inserted: values may swap between rows, and a true duplicate is an error.
 
 use crate::Result;

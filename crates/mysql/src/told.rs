@@ -125,6 +125,9 @@ pub(crate) fn at(fault: Fault) -> EndpointError {
 fn broken(mapped: &Mapped, (column, fault): (usize, Fault)) -> EndpointError {
     let place = mapped.logged.iter().position(|l| *l == column);
     let name = place.map_or("a generated column", |p| mapped.table.columns[p].name.as_str());
-    protocol(format!("{}.{name}: {}", mapped.table.name, fault.0))
-        .hint("mend such rows at the source, then copy anew with `tidelock sync --full`: those that are in the log stay there")
+    let hint = format!(
+        "{}, then copy anew with `tidelock sync --full`: those that are in the log stay there",
+        fault.remedy(&mapped.table.name, name)
+    );
+    protocol(format!("{}.{name}: {}", mapped.table.name, fault.0)).hint(hint)
 }

@@ -6,6 +6,7 @@
 
 use super::{Reader, decimal};
 use crate::codec::Fault;
+use crate::shortest::scientific;
 use std::fmt::Write;
 
 /// MySQL's own limit of nesting.
@@ -217,7 +218,7 @@ fn quote(text: &str, out: &mut String) {
 /// The shortest digits that read back as `x`: plain up to 15 digits before the point (more when digits follow behind it) and 14 zeros behind it, else
 /// with an exponent; whole numbers keep `.0`.
 fn double(x: f64, out: &mut String) {
-    let scientific = format!("{:e}", x.abs());
+    let scientific = scientific(x.abs());
     let (mantissa, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
     let digits: String = mantissa.chars().filter(|c| *c != '.').collect();
     let exponent: i32 = exponent.parse().unwrap_or(0);
@@ -275,6 +276,7 @@ mod tests {
             (3.25e200, "3.25e200"),
             (1536234243126633.5, "1536234243126633.5"),
             (1.234567890123456e15, "1.234567890123456e15"),
+            (886_902_643_530_018.0 + 0.25, "886902643530018.2"),
         ] {
             let mut out = String::new();
             double(x, &mut out);

@@ -1,6 +1,7 @@
 //! Numbers in a JSON text that MySQL would not keep.
 
 use super::Refusal;
+use crate::shortest::scientific;
 
 /// MySQL keeps the numbers of a JSON value as 64-bit integers and doubles: one that would come out as another is refused.
 pub(super) fn exact_numbers(json: &str) -> Result<(), Refusal> {
@@ -36,17 +37,17 @@ fn exact(token: &str) -> bool {
         return true;
     }
     let Ok(x) = token.parse::<f64>() else { return false };
-    x.is_finite() && scientific(token) == scientific(&format!("{x:e}"))
+    x.is_finite() && digits(token) == digits(&scientific(x))
 }
 
 /// Significant digits and the exponent of the first one.
-fn scientific(number: &str) -> (String, i64) {
+fn digits(number: &str) -> (String, i64) {
     let number = number.trim_start_matches('-');
     let (mantissa, exponent) = number.split_once(['e', 'E']).unwrap_or((number, "0"));
     let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
-    let digits = format!("{whole}{fraction}");
-    let significant = digits.trim_start_matches('0');
-    let zeros = digits.len() - significant.len();
+    let all = format!("{whole}{fraction}");
+    let significant = all.trim_start_matches('0');
+    let zeros = all.len() - significant.len();
     let significant = significant.trim_end_matches('0');
     if significant.is_empty() {
         return (String::new(), 0);
@@ -68,10 +69,17 @@ mod tests {
             "1e400 ".trim_end_matches("e400 "),
             "{\"a1\":[0.1,\"9e999\"]}",
             "1.0E+2",
+            "886902643530018.2",
         ] {
             assert_eq!(exact_numbers(good), Ok(()), "{good}");
         }
-        for bad in ["18446744073709551617", "0.12345678901234567890", "1e400", "[3.00000000000000000001]"] {
+        for bad in [
+            "18446744073709551617",
+            "0.12345678901234567890",
+            "1e400",
+            "[3.00000000000000000001]",
+            "886902643530018.3",
+        ] {
             assert!(exact_numbers(bad).is_err(), "{bad}");
         }
     }

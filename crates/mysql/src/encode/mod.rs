@@ -1,14 +1,17 @@
 //! [`Value`] → what is written: SQL literals for statements, fields for LOAD DATA.
 //!
 //! Invariant: a value is written exactly or refused, by us, before the server could round it, cut it or take it for another: decimals and
-//! fractions of seconds beyond the column's, blanks that a CHAR would lose, zeros that a BINARY would add, labels that differ by case, numbers in JSON that
+//! fractions of seconds beyond the column's, blanks that a CHAR would lose or a TEXT cut, labels that a SET would put into its own order, zeros that a BINARY would add, labels that differ by case, numbers in JSON that
 //! a double cannot hold, instants outside of a TIMESTAMP. What remains (too long, out of range, unknown characters) is an error of the server in strict mode.
 
 mod json_numbers;
+mod labels;
 mod temporal;
+mod text;
 
 use crate::codec::Codec;
 use json_numbers::exact_numbers;
+use labels::in_order;
 use std::fmt::Write as _;
 use tidelock_model::{Decimal, UuidText, Value, name_that_comes_twice, parse_uuid};
 
@@ -34,10 +37,19 @@ pub(crate) fn field_expression(codec: &Codec, variable: &str) -> Option<String> 
     }
 }
 
-/// Appends `value` for a column of this kind; `length` is its most characters.
+/// How much a column holds.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Room {
+    /// Most characters, for text.
+    pub length: Option<u64>,
+    /// Most octets.
+    pub octets: Option<u64>,
+}
+
+/// Appends `value` for a column of this kind.
 pub(crate) fn put(
     codec: &Codec,
-    length: Option<u64>,
+    room: Room,
     value: &Value<'_>,
     form: Form,
     out: &mut Vec<u8>,
@@ -55,9 +67,9 @@ pub(crate) fn put(
         Codec::Year => o.year(value),
         Codec::Decimal { precision, scale } => o.decimal(value, *precision, *scale),
         Codec::Float { double, signed_zero } => o.float(value, !double, *signed_zero),
-        Codec::Text { fixed, .. } => o.text(value, *fixed, length),
+        Codec::Text { charset, fixed } => o.text(value, charset, *fixed, room),
         Codec::UuidText(_) | Codec::Uuid => o.uuid(value),
-        Codec::Bytes { fixed } => o.bytes(value, *fixed, length),
+        Codec::Bytes { fixed } => o.bytes(value, *fixed, room.length),
         Codec::Vector => o.bytes(value, None, None),
         Codec::Bits(bits) => o.bits(value, *bits),
         Codec::Date => o.date(value),
@@ -91,10 +103,8 @@ pub(crate) fn put(
         },
         Codec::Set(labels) => match *value {
             Value::Set(text) | Value::Text(text) | Value::Enum(text) => {
-                if text.is_empty() || text.split(',').all(|t| labels.iter().any(|l| l == t)) {
-                    return o.quoted(text);
-                }
-                Err(Refusal("the SET has no such label".into()))
+                in_order(labels, text)?;
+                o.quoted(text)
             }
             _ => refuse(value, "set"),
         },
@@ -242,29 +252,6 @@ impl Out<'_> {
         if text.contains(['e', 'E']) { Ok(()) } else { self.plain("e0") }
     }
 
-    fn text(&mut self, value: &Value<'_>, fixed: bool, length: Option<u64>) -> Result<(), Refusal> {
-        let text = match *value {
-            Value::Text(t) | Value::Json(t) | Value::Enum(t) | Value::Set(t) => t,
-            Value::Uuid(u) => {
-                return self.quoted(UuidText::new(&u).as_str());
-            }
-            _ => return refuse(value, "text"),
-        };
-        if fixed && text.ends_with(' ') {
-            return Err(Refusal("a CHAR column would lose its trailing blanks".into()));
-        }
-        if let Some(length) = length
-            && text.len() as u64 > length
-            && text.ends_with(' ')
-            && text.chars().count() as u64 > length
-        {
-            return Err(Refusal(format!(
-                "it is longer than {length} characters, and the column would cut its trailing blanks"
-            )));
-        }
-        self.quoted(text)
-    }
-
     fn uuid(&mut self, value: &Value<'_>) -> Result<(), Refusal> {
         let octets = match *value {
             Value::Uuid(u) => u,
@@ -358,7 +345,8 @@ mod tests {
 
     fn sql(codec: &Codec, value: Value<'_>) -> Result<String, Refusal> {
         let mut out = Vec::new();
-        put(codec, Some(5), &value, Form::Sql, &mut out).map(|()| String::from_utf8(out).unwrap())
+        let room = Room { length: Some(5), octets: Some(9) };
+        put(codec, room, &value, Form::Sql, &mut out).map(|()| String::from_utf8(out).unwrap())
     }
 
     #[test]
@@ -388,6 +376,8 @@ mod tests {
             (Codec::Float { double: true, signed_zero: false }, Value::Float64(-0.0)),
             (Codec::Text { charset: Charset::Utf8, fixed: true }, Value::Text("a ")),
             (Codec::Text { charset: Charset::Utf8, fixed: false }, Value::Text("abcde ")),
+            (Codec::Text { charset: Charset::Utf8, fixed: false }, Value::Text("€€€ ")),
+            (Codec::Set(["a".to_owned(), "b".to_owned()].into()), Value::Text("b,a")),
             (Codec::Bytes { fixed: Some(2) }, Value::Bytes(&[1])),
             (Codec::Enum(["a".to_owned()].into()), Value::Enum("A")),
         ] {
