@@ -185,8 +185,14 @@ const TABLES: &str = "SELECT 'table', c.oid, n.nspname, c.relname, c.relkind = '
      coalesce(pg_relation_filenode(c.oid), 0) \
      FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid IN ({tables})";
 
+/// A domain, or an array of one, is told as what it is over in the end: that is what is made at another PostgreSQL.
 const COLUMNS: &str = "SELECT 'column', a.attrelid, a.attnum, a.attname, a.atttypid, a.atttypmod, \
-     CASE WHEN t.typtype = 'd' THEN format_type(t.typbasetype, t.typtypmod) ELSE format_type(a.atttypid, a.atttypmod) END, \
+     (WITH RECURSIVE under (type, modifier, depth) AS (SELECT a.atttypid, a.atttypmod, 0 UNION ALL \
+       SELECT b.type, CASE WHEN b.modifier >= 0 THEN b.modifier ELSE u.modifier END, u.depth + 1 FROM under u CROSS JOIN LATERAL ( \
+        SELECT d.typbasetype, d.typtypmod FROM pg_type d WHERE d.oid = u.type AND d.typtype = 'd' UNION ALL \
+        SELECT e.typarray, d.typtypmod FROM pg_type r JOIN pg_type d ON d.oid = r.typelem AND d.typarray = r.oid AND d.typtype = 'd' \
+         JOIN pg_type e ON e.oid = d.typbasetype WHERE r.oid = u.type) AS b (type, modifier)) \
+      SELECT format_type(type, modifier) FROM under ORDER BY depth DESC LIMIT 1), \
      a.attnotnull OR t.typnotnull, a.attidentity, a.attgenerated, pg_get_expr(d.adbin, d.adrelid), \
      EXISTS (SELECT FROM pg_collation k WHERE k.oid = a.attcollation AND NOT k.collisdeterministic) \
      FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum \
