@@ -162,7 +162,7 @@ fn script(which: Which<'_>) -> String {
     )
 }
 
-const TYPES: &str = "SELECT 'type', t.oid, t.typtype, t.typbasetype, t.typtypmod, coalesce((SELECT e.oid FROM pg_type e WHERE e.typarray = t.oid), 0), \
+const TYPES: &str = "SELECT 'type', t.oid, t.typtype, t.typbasetype, t.typtypmod, coalesce((SELECT e.oid FROM pg_type e WHERE e.oid = t.typelem AND e.typarray = t.oid), 0), \
      coalesce((SELECT e.typdelim FROM pg_type e WHERE e.oid = t.typelem), ','), format_type(t.oid, -1), \
      (SELECT json_agg(l.enumlabel ORDER BY l.enumsortorder) FROM pg_enum l WHERE l.enumtypid = t.oid) \
      FROM pg_type t WHERE t.typrelid = 0 OR EXISTS (SELECT FROM pg_class c WHERE c.oid = t.typrelid AND c.relkind = 'c')";
