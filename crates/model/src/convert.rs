@@ -201,7 +201,7 @@ mod tests {
         let large = "1".to_owned() + &"0".repeat(400);
         assert!(shown(number(&large), Type::Float64).starts_with("decimal 1"));
         assert!(shown(Value::Float64(1e300), Type::Float32).starts_with("float64 1"));
-        assert_eq!(shown(Value::Float64(f64::NEG_INFINITY), Type::Float32), "float32 -inf");
+        assert_eq!(shown(Value::Float64(f64::NEG_INFINITY), Type::Float32), "float32 -Infinity");
         assert_eq!(shown(Value::Int(9_007_199_254_740_993), Type::Float64), "float64 9007199254740992");
         assert_eq!(shown(Value::Float64(f64::NAN), to(2)), "decimal NaN");
     }
@@ -232,5 +232,14 @@ mod tests {
         let Slot::Value(array) = Image::from_bytes(&buffer).slot(0).unwrap() else { panic!() };
         assert_eq!(shown(array, Type::Json), r#"json [[1,null],["a\"\u000a","NaN"]]"#);
         assert_eq!(shown(Value::Bytes(&[1, 255]), Type::text()), "text 0x01ff");
+        assert_eq!(shown(Value::Float32(f32::NEG_INFINITY), Type::text()), "text -Infinity");
+    }
+
+    #[test]
+    fn an_array_of_uuids_becomes_json_of_their_usual_text() {
+        let mut buffer = Vec::new();
+        ImageWriter::new(&mut buffer).array(&[(1, 1)], &[Value::Uuid([0xa0; 16])]);
+        let Slot::Value(array) = Image::from_bytes(&buffer).slot(0).unwrap() else { panic!() };
+        assert_eq!(shown(array, Type::Json), r#"json ["a0a0a0a0-a0a0-a0a0-a0a0-a0a0a0a0a0a0"]"#);
     }
 }

@@ -1,6 +1,6 @@
 use std::fmt;
 
-use crate::{Date, DateTime, Decimal, Interval, Time, Timestamp, codec};
+use crate::{Date, DateTime, Decimal, Interval, Time, Timestamp, UuidText, codec};
 
 /// One value of a row, as a view into the buffer that owns it.
 ///
@@ -162,6 +162,8 @@ impl fmt::Display for Value<'_> {
             Value::Int(i) => i.fmt(f),
             Value::UInt(u) => u.fmt(f),
             Value::Decimal(d) => f.write_str(d.as_str()),
+            Value::Float32(x) if x.is_infinite() => infinite(*x > 0.0, f),
+            Value::Float64(x) if x.is_infinite() => infinite(*x > 0.0, f),
             Value::Float32(x) => x.fmt(f),
             Value::Float64(x) => x.fmt(f),
             Value::Text(t) | Value::Json(t) | Value::Enum(t) | Value::Set(t) => f.write_str(t),
@@ -175,9 +177,14 @@ impl fmt::Display for Value<'_> {
             Value::DateTime(d) => d.fmt(f),
             Value::Timestamp(t) => t.fmt(f),
             Value::Interval(i) => i.fmt(f),
-            Value::Uuid(u) => u.iter().try_for_each(|b| write!(f, "{b:02x}")),
+            Value::Uuid(u) => f.write_str(UuidText::new(u).as_str()),
             Value::Array(a) => write!(f, "array of {}", a.len()),
             Value::Geometry(g) => write!(f, "geometry of {} bytes", g.wkb.len()),
         }
     }
+}
+
+/// As decimals have it.
+fn infinite(positive: bool, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    f.write_str(if positive { "Infinity" } else { "-Infinity" })
 }

@@ -154,6 +154,7 @@ pub(crate) fn samples(mariadb: bool) -> Vec<Column> {
     };
     let both = [
         "tinyint",
+        "tinyint(1)",
         "tinyint unsigned",
         "smallint",
         "smallint unsigned",
@@ -194,6 +195,13 @@ pub(crate) fn samples(mariadb: bool) -> Vec<Column> {
         "timestamp(6)",
         "json",
         "geometry",
+        "point",
+        "linestring",
+        "polygon",
+        "multipoint",
+        "multilinestring",
+        "multipolygon",
+        "geometrycollection",
     ];
     let own: &[&str] = if mariadb { &["uuid", "inet4", "inet6"] } else { &["vector(3)"] };
     both.iter().chain(own).map(|t| of(t)).collect()

@@ -170,7 +170,7 @@ fn script(which: Which<'_>) -> String {
     )
 }
 
-const TYPES: &str = "SELECT 'type', t.oid, t.typtype, t.typbasetype, t.typtypmod, coalesce((SELECT e.oid FROM pg_type e WHERE e.typarray = t.oid), 0), \
+const TYPES: &str = "SELECT 'type', t.oid, t.typtype, t.typbasetype, t.typtypmod, coalesce((SELECT e.oid FROM pg_type e WHERE e.oid = t.typelem AND e.typarray = t.oid), 0), \
      coalesce((SELECT e.typdelim FROM pg_type e WHERE e.oid = t.typelem), ','), format_type(t.oid, -1), \
      (SELECT json_agg(l.enumlabel ORDER BY l.enumsortorder) FROM pg_enum l WHERE l.enumtypid = t.oid) \
      FROM pg_type t WHERE t.typrelid = 0 OR EXISTS (SELECT FROM pg_class c WHERE c.oid = t.typrelid AND c.relkind = 'c')";
@@ -198,8 +198,14 @@ const TABLES: &str = "SELECT 'table', c.oid, n.nspname, c.relname, c.relkind = '
       WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped) END \
      FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid IN ({tables})";
 
+/// A domain, or an array of one, is told as what it is over in the end: that is what is made at another PostgreSQL.
 const COLUMNS: &str = "SELECT 'column', a.attrelid, a.attnum, a.attname, a.atttypid, a.atttypmod, \
-     CASE WHEN t.typtype = 'd' THEN format_type(t.typbasetype, t.typtypmod) ELSE format_type(a.atttypid, a.atttypmod) END, \
+     (WITH RECURSIVE under (type, modifier, depth) AS (SELECT a.atttypid, a.atttypmod, 0 UNION ALL \
+       SELECT b.type, CASE WHEN b.modifier >= 0 THEN b.modifier ELSE u.modifier END, u.depth + 1 FROM under u CROSS JOIN LATERAL ( \
+        SELECT d.typbasetype, d.typtypmod FROM pg_type d WHERE d.oid = u.type AND d.typtype = 'd' UNION ALL \
+        SELECT e.typarray, d.typtypmod FROM pg_type r JOIN pg_type d ON d.oid = r.typelem AND d.typarray = r.oid AND d.typtype = 'd' \
+         JOIN pg_type e ON e.oid = d.typbasetype WHERE r.oid = u.type) AS b (type, modifier)) \
+      SELECT format_type(type, modifier) FROM under ORDER BY depth DESC LIMIT 1), \
      a.attnotnull OR t.typnotnull, a.attidentity, a.attgenerated, pg_get_expr(d.adbin, d.adrelid), \
      EXISTS (SELECT FROM pg_collation k WHERE k.oid = a.attcollation AND NOT k.collisdeterministic) \
      FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum \

@@ -150,11 +150,21 @@ impl Bound {
 
     fn text<'a>(&self, text: &'a str) -> Result<ValueRef<'a>, String> {
         let keeps = matches!(self.affinity, Affinity::Text | Affinity::Blob);
-        if !keeps && looks_numeric(text) {
-            return Err(format!("{} would turn this text into a number", self.column.native));
+        if keeps || !looks_numeric(text) {
+            return Ok(ValueRef::Text(text.as_bytes()));
         }
-        Ok(ValueRef::Text(text.as_bytes()))
+        let number = if self.column.data_type == Type::Json { number(text) } else { None };
+        number.ok_or_else(|| format!("{} would turn this text into a number", self.column.native))
     }
+}
+
+/// The number that a JSON column keeps of this text, where that is read as the same text again.
+fn number(text: &str) -> Option<ValueRef<'static>> {
+    if let Ok(i) = text.parse::<i64>() {
+        return (i.to_string() == text).then_some(ValueRef::Integer(i));
+    }
+    let x: f64 = text.parse().ok()?;
+    (x.fract() != 0.0 && format!("{x:?}") == text).then_some(ValueRef::Real(x))
 }
 
 /// Why a value was not bound.
@@ -235,6 +245,9 @@ mod tests {
     #[test]
     fn what_an_affinity_would_change_is_refused() {
         assert!(stored("JSON", Value::Json("1.0")).is_err());
+        assert!(stored("JSON", Value::Json("0.50")).is_err() && stored("JSON", Value::Json("007")).is_err());
+        assert_eq!(stored("JSON", Value::Json("7")).unwrap(), "the INTEGER 7");
+        assert_eq!(stored("JSON", Value::Json("-0.5")).unwrap(), "the REAL -0.5");
         assert_eq!(stored("JSON_TEXT", Value::Json("1.0")).unwrap(), "the TEXT \"1.0\"");
         assert!(stored("BIGINT", Value::UInt(u64::MAX)).is_err());
         assert_eq!(

@@ -56,9 +56,10 @@ Values that are refused wherever they come from:
 | into | values |
 |---|---|
 | PostgreSQL | text with the character NUL; days that are none (`0000-00-00`, `2020-00-10`); times of day below 0:00 or above 24:00; JSON in which a name comes twice |
-| MySQL | infinite dates, years outside of 0–9999; NaN and infinite numbers; decimals of more than 35 digits before or 30 behind the point; JSON with a number that a double does not hold, or in which a name comes twice |
-| MariaDB | as MySQL, but any JSON; and -0 of a floating-point number |
+| MySQL | infinite dates, years outside of 0–9999; NaN and infinite numbers; decimals of more than 35 digits before or 30 behind the point; JSON with a number that a double does not hold, in which a name comes twice, or of more than 100 levels; what an ENUM keeps of a value that was no label |
+| MariaDB | as MySQL, but any JSON of up to 32 levels; and -0 of a floating-point number |
 | SQLite | NaN of a floating-point number; -0 in a column with the affinity REAL, INTEGER or NUMERIC |
+| any of them | PostgreSQL's infinite intervals (from 17 on); SQLite's values that are not what their column is declared as, and its TEXT that is not UTF-8 |
 ";
 
 #[test]

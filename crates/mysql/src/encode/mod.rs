@@ -94,9 +94,10 @@ pub(crate) fn put(
         },
         Codec::Enum(labels) => match *value {
             Value::Enum(text) | Value::Text(text) => {
-                if text.is_empty() || labels.iter().any(|l| l == text) {
+                if labels.iter().any(|l| l == text) {
                     return o.quoted(text);
                 }
+                // What an ENUM keeps of a value that was no label shows as an empty text, and strict mode writes none.
                 Err(Refusal("the ENUM has no such label".into()))
             }
             _ => refuse(value, "enum"),
@@ -380,6 +381,7 @@ mod tests {
             (Codec::Set(["a".to_owned(), "b".to_owned()].into()), Value::Text("b,a")),
             (Codec::Bytes { fixed: Some(2) }, Value::Bytes(&[1])),
             (Codec::Enum(["a".to_owned()].into()), Value::Enum("A")),
+            (Codec::Enum(["a".to_owned()].into()), Value::Enum("")),
         ] {
             assert!(sql(&codec, value).is_err(), "{codec:?} took {value:?}");
         }

@@ -140,3 +140,13 @@ fn what_it_gives_is_known_beforehand_and_so_is_what_null_does() {
     assert_eq!(tried("price > 0 && name == 'x'").fails_with_null, ["price"]);
     assert!(tried("price != null && price > 0").fails_with_null.is_empty());
 }
+
+#[test]
+fn a_uuid_is_compared_as_its_usual_text() {
+    let code = "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11";
+    let columns = vec![Column::new("code", Type::Uuid, "uuid")];
+    let table = Table { columns, ..table() };
+    let row = [Slot::Value(Value::Uuid(tidelock_model::parse_uuid(code).unwrap()))];
+    let holds = |text: &str| Expression::new(text, &table).unwrap().holds(&row).unwrap();
+    assert!(holds(&format!("code == '{code}'")) && holds("code.startsWith('a0eebc99-')"));
+}

@@ -3,6 +3,7 @@
 
 mod catalog;
 mod chinook;
+mod columns;
 mod command_line;
 mod configuration;
 mod conversions;

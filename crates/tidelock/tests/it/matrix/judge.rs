@@ -31,6 +31,11 @@ pub fn converted(sample: &Sample, source: Family) -> (String, Class) {
                 "timestamptz[]" => {
                     "CASE WHEN isfinite(e) THEN to_char(e AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS') || '+00:00' ELSE e::text END"
                 }
+                "interval[]" => "e::text",
+                "pair[]" => {
+                    let all = "to_jsonb(ARRAY(SELECT v[n]::text FROM generate_subscripts(v, 1) n))::text";
+                    return (format!("CASE WHEN v IS NOT NULL THEN {all} END"), Class::Json);
+                }
                 _ => return ("to_jsonb(v)::text".to_owned(), Class::Json),
             };
             let all = format!("to_jsonb(ARRAY(SELECT {item} FROM unnest(v) e))::text");
@@ -125,9 +130,10 @@ fn number(text: &str) -> Option<f64> {
     }
 }
 
-/// Without what zeros before and behind a number add, and without the sign for UTC.
+/// Without what zeros before and behind a number add, without the sign for UTC, and without the letters of ISO 8601.
 fn plain(text: &str) -> String {
-    let text = text.strip_suffix("+00:00").or(text.strip_suffix("+00")).unwrap_or(text);
+    let text = &text.replace('T', " ");
+    let text = ["+00:00", "+00", "Z"].iter().find_map(|utc| text.strip_suffix(utc)).unwrap_or(text);
     let text = if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { text };
     let text = text.strip_suffix(" 00:00:00").unwrap_or(text);
     let (sign, digits) = text.split_at(usize::from(text.starts_with('-')));

@@ -1,33 +1,53 @@
 //! One ordered pair: all samples through one job, and what must be refused through a job for each value.
 
-use super::expect::{Fate, comes_home, fate, samples, value_is_refused};
-use super::judge::{converted, rendered, same};
+use super::arrive::all_arrive;
+use super::expect::{Fate, fate, refusal, refusal_at_home, samples};
 use super::postgres;
-use super::sample::{Edge, Sample};
+use super::refuse::{none_arrives, none_comes_home};
+use super::sample::{Hazard, Sample};
+use super::tally::{Tally, told};
 use crate::sides::{pair, run_all};
 use crate::support::Place;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
-use std::io::Write as _;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use tidelock_testkit::{Database, Family, Kind, server};
 
-/// A sample and the values of it that arrive, in a table of its own.
-struct Kept {
-    table: String,
-    sample: &'static Sample,
-    values: Vec<&'static str>,
-    /// They are converted, and the job says so.
-    lossy: bool,
-    /// They come home again, to another database of the source's kind.
-    home: bool,
+/// The three databases of a pair: values go from the first to the second, and from there to the third, which is of the first one's kind.
+pub struct Sides {
+    pub here: Database,
+    pub there: Database,
+    pub back: Database,
 }
 
-/// A value that does not: in a table of its own.
-struct Refused {
-    table: String,
-    sample: &'static Sample,
-    value: &'static str,
+/// Values of a sample that arrive, in a table of their own.
+pub struct Kept {
+    pub table: String,
+    pub sample: &'static Sample,
+    pub values: Vec<&'static str>,
+    pub home: Home,
+}
+
+/// Whether values come home again, to another database of the source's kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Home {
+    Comes,
+    /// They are refused there, with this phrase: the other database made another type of theirs.
+    Refused(&'static str),
+    /// They were converted, and the job said so.
+    Converted,
+}
+
+/// A value that does not arrive: in a table of its own.
+pub struct Refused {
+    pub table: String,
+    pub sample: &'static Sample,
+    pub value: &'static str,
+    /// One that does, or NULL.
+    pub other: &'static str,
+    pub lossy: bool,
+    /// It cannot be read there.
+    pub at_source: bool,
+    pub phrase: &'static str,
 }
 
 pub async fn every_type(from: Kind, to: Kind) {
@@ -36,29 +56,54 @@ pub async fn every_type(from: Kind, to: Kind) {
     prepare(&here, postgres::SETUP).await;
     prepare(&there, postgres::SETUP_THERE).await;
     prepare(&back, postgres::SETUP_THERE).await;
+    let sides = Sides { here, there, back };
     let samples = samples(from);
     let place = Place::new();
-    types_are_refused(&place, &here, &there, &samples).await;
-
-    let refused = |s: &Sample, e: &&Edge| value_is_refused(s.class, e.1, from, to);
-    let mut kept = Vec::new();
-    let mut never = Vec::new();
+    types_are_refused(&place, &sides, &samples).await;
+    let mut tally = Tally::default();
+    let (mut kept, mut never) = (Vec::new(), Vec::new());
     for (n, sample) in samples.iter().enumerate() {
-        let fate = fate(sample, from, to);
-        if fate == Fate::Refused {
-            continue;
-        }
-        let values = sample.values.iter().filter(|e| !refused(sample, e)).map(|e| e.0).collect();
-        let lossy = fate == Fate::Lossy;
-        let home = !lossy && sample.values.iter().filter(|e| !refused(sample, e)).all(|e| comes_home(e.1));
-        kept.push(Kept { table: format!("t{n}"), sample, values, lossy, home });
-        for (m, edge) in sample.values.iter().enumerate().filter(|(_, e)| refused(sample, e)) {
-            never.push(Refused { table: format!("r{n}_{m}"), sample, value: edge.0 });
+        match fate(sample, from, to) {
+            Fate::Refused => tally.types += 1,
+            fate => {
+                let lossy = fate == Fate::Lossy;
+                kept.extend(arriving(n, sample, lossy, from, to));
+                never.extend(refused(n, sample, lossy, from, to));
+            }
         }
     }
-    let [equal, lossy, home] = all_arrive(&place, &here, &there, &back, &kept).await;
-    none_arrives(&place, &here, &there, &never).await;
-    told(from, to, [equal, home, lossy, never.len() * 2, samples.len() - kept.len()]);
+    all_arrive(&place, &sides, &kept, &mut tally).await;
+    none_comes_home(&sides, &kept).await;
+    none_arrives(&sides, &never, &mut tally).await;
+    told(from, to, &tally);
+}
+
+/// The tables of a sample's values that arrive: those that come home again stand apart from others.
+fn arriving(n: usize, sample: &'static Sample, lossy: bool, from: Kind, to: Kind) -> Vec<Kept> {
+    let mut kept = vec![(format!("t{n}"), if lossy { Home::Converted } else { Home::Comes }, Vec::new())];
+    for edge in sample.values.iter().filter(|e| refusal(sample.class, e.1, from, to).is_none()) {
+        let home = match refusal_at_home(sample.class, edge.1, from, to) {
+            Some(phrase) if !lossy => Home::Refused(phrase),
+            _ => kept[0].1,
+        };
+        match kept.iter_mut().find(|k| k.1 == home) {
+            Some(k) => k.2.push(edge.0),
+            None => kept.push((format!("t{n}_{}", kept.len()), home, vec![edge.0])),
+        }
+    }
+    kept.into_iter().map(|(table, home, values)| Kept { table, sample, values, home }).collect()
+}
+
+/// Those that do not.
+fn refused(n: usize, sample: &'static Sample, lossy: bool, from: Kind, to: Kind) -> Vec<Refused> {
+    let phrase = |hazard| refusal(sample.class, hazard, from, to);
+    let other = sample.values.iter().find(|e| phrase(e.1).is_none()).map_or("NULL", |e| e.0);
+    let never = sample.values.iter().enumerate().filter_map(|(m, edge)| {
+        let (table, value) = (format!("r{n}_{m}"), edge.0);
+        let at_source = matches!(edge.1, Hazard::InfiniteSpan | Hazard::NotUtf8);
+        phrase(edge.1).map(|phrase| Refused { table, sample, value, other, lossy, at_source, phrase })
+    });
+    never.collect()
 }
 
 /// What the samples need in a database.
@@ -74,35 +119,28 @@ pub async fn prepare(db: &Database, setup: &[&str]) {
     }
 }
 
-async fn make(db: &Database, table: &str, sample: &Sample) {
+pub async fn make(db: &Database, table: &str, sample: &Sample) {
     let strict = if sample.native == "ANY" { " STRICT" } else { "" };
     let sql = format!("CREATE TABLE {table} (id integer PRIMARY KEY, v {}){strict}", sample.native);
-    db.execute(&sql).await.unwrap();
+    if let Err(e) = db.execute(&sql).await {
+        panic!("{sql}: {e:#}");
+    }
 }
 
 /// `check` names each type that is, or that needs a word, and no other.
-async fn types_are_refused(place: &Place, here: &Database, there: &Database, samples: &[&'static Sample]) {
+async fn types_are_refused(place: &Place, sides: &Sides, samples: &[&'static Sample]) {
     for (n, sample) in samples.iter().enumerate() {
-        make(here, &format!("t{n}"), sample).await;
+        make(&sides.here, &format!("t{n}"), sample).await;
     }
     let tables: Vec<String> = (0..samples.len()).map(|n| format!("t{n}")).collect();
-    place.write("tidelock.yaml", &configured(here, there, &[("all", tables)]));
+    place.write("tidelock.yaml", &configured(&sides.here, &sides.there, &[("all", tables)]));
     let ran = place.run(&["check", "--json"]);
     let findings = ran.json().remove(0)["reports"][0]["findings"].clone();
-    let named: BTreeSet<String> = findings
-        .as_array()
-        .unwrap()
-        .iter()
-        .filter(|f| f["severity"] == "error")
-        .map(|f| {
-            format!(
-                "{} {}",
-                f["subject"].as_str().unwrap_or_default(),
-                f["code"].as_str().unwrap_or_default()
-            )
-        })
-        .collect();
-    let fates = samples.iter().map(|s| fate(s, here.kind(), there.kind())).enumerate();
+    let told = |f: &serde_json::Value, what: &str| f[what].as_str().unwrap_or_default().to_owned();
+    let errors = findings.as_array().unwrap().iter().filter(|f| f["severity"] == "error");
+    let named: BTreeSet<String> =
+        errors.map(|f| format!("{} {}", told(f, "subject"), told(f, "code"))).collect();
+    let fates = samples.iter().map(|s| fate(s, sides.here.kind(), sides.there.kind())).enumerate();
     let expected: BTreeSet<String> = fates
         .filter_map(|(n, fate)| match fate {
             Fate::Exact => None,
@@ -110,13 +148,17 @@ async fn types_are_refused(place: &Place, here: &Database, there: &Database, sam
             Fate::Refused => Some(format!("t{n}.v TL-PLAN-TYPE-REFUSED")),
         })
         .collect();
-    let differ: Vec<_> = named.symmetric_difference(&expected).collect();
-    assert!(differ.is_empty(), "found or expected, and not both: {differ:?}");
+    let native = |subject: &str| {
+        let n = subject.strip_prefix('t').and_then(|s| s.split_once('.')?.0.parse::<usize>().ok());
+        n.map_or(String::new(), |n| format!("{subject} ({})", samples[n].native))
+    };
+    let differ: Vec<_> = named.symmetric_difference(&expected).map(|subject| native(subject)).collect();
+    assert!(differ.is_empty(), "found or expected, and not both: {differ:?}\n{}", ran.transcript());
 }
 
 /// Jobs over tables, by name.
-fn configured(here: &Database, there: &Database, jobs: &[(&str, Vec<String>)]) -> String {
-    let mut text = format!("endpoints: {{ here: '{}', there: '{}' }}\njobs:\n", here.url, there.url);
+pub fn configured(from: &Database, to: &Database, jobs: &[(&str, Vec<String>)]) -> String {
+    let mut text = format!("endpoints: {{ here: '{}', there: '{}' }}\njobs:\n", from.url, to.url);
     for (name, tables) in jobs {
         // Writing to a String does not fail.
         let _ =
@@ -125,166 +167,7 @@ fn configured(here: &Database, there: &Database, jobs: &[(&str, Vec<String>)]) -
     text
 }
 
-/// Ids of the three ways: what was there before, what came by an insert, what came by an update.
-const WAYS: [(&str, usize); 3] = [("snapshot", 0), ("insert", 1000), ("update", 2000)];
-
-/// How many values are equal at the target, converted there, and equal at home again.
-async fn all_arrive(
-    place: &Place,
-    here: &Database,
-    there: &Database,
-    back: &Database,
-    kept: &[Kept],
-) -> [usize; 3] {
-    for Kept { table, values, .. } in kept {
-        for (i, value) in values.iter().enumerate() {
-            let other = values[(i + 1) % values.len()];
-            let other = if values.len() == 1 { "NULL" } else { other };
-            run_all(
-                here,
-                &[
-                    format!("INSERT INTO {table} VALUES ({i}, {value})"),
-                    format!("INSERT INTO {table} VALUES ({}, {other})", 2000 + i),
-                ],
-            )
-            .await;
-        }
-        run_all(here, &[format!("INSERT INTO {table} VALUES (999, NULL)")]).await;
-    }
-    let rule = |k: &Kept| match k.lossy {
-        true => format!("{{ name: {}, types: {{ v: allow }} }}", k.table),
-        false => k.table.clone(),
-    };
-    let tables = kept.iter().map(rule).collect();
-    place.write("tidelock.yaml", &configured(here, there, &[("all", tables)]));
-    // And home again, to another database of the source's kind.
-    let home = Place::new();
-    let exact: Vec<&Kept> = kept.iter().filter(|k| k.home).collect();
-    let tables = exact.iter().map(|k| k.table.clone()).collect();
-    home.write("tidelock.yaml", &configured(there, back, &[("home", tables)]));
-    let sync = || [place, &home].iter().for_each(|place| drop(place.run(&["sync"]).done()));
-    sync();
-    for Kept { table, values, .. } in kept {
-        for (i, value) in values.iter().enumerate() {
-            run_all(
-                here,
-                &[
-                    format!("INSERT INTO {table} VALUES ({}, {value})", 1000 + i),
-                    format!("UPDATE {table} SET v = {value} WHERE id = {}", 2000 + i),
-                ],
-            )
-            .await;
-        }
-        run_all(here, &[format!("INSERT INTO {table} VALUES (1999, NULL)")]).await;
-    }
-    sync();
-    let (mut cells, mut faults) = ([0, 0, 0], Vec::new());
-    for k in kept {
-        compare(here, there, &[here, there], k, &mut cells[usize::from(k.lossy)], &mut faults).await;
-    }
-    for k in exact {
-        compare(here, back, &[here, there, back], k, &mut cells[2], &mut faults).await;
-    }
-    assert!(faults.is_empty(), "{} of {cells:?} values differ:\n{}", faults.len(), faults.join("\n"));
-    cells
-}
-
-async fn compare(
-    here: &Database,
-    there: &Database,
-    judges: &[&Database],
-    kept: &Kept,
-    cells: &mut usize,
-    faults: &mut Vec<String>,
-) {
-    let Kept { table, sample, values, lossy, .. } = kept;
-    let family = here.kind().family();
-    let (asked, class) =
-        if *lossy { converted(sample, family) } else { (rendered(sample.class, family), sample.class) };
-    let rows = async |db: &Database, asked: String| {
-        db.query(&format!("SELECT id, {asked} FROM {table} ORDER BY id")).await.unwrap()
-    };
-    let (a, b) = (rows(here, asked).await, rows(there, rendered(class, there.kind().family())).await);
-    let find = |rows: &[tidelock_testkit::Row], id: usize| {
-        rows.iter().find(|r| r[0].as_deref() == Some(&id.to_string())).map(|r| r[1].clone())
-    };
-    for (i, value) in values.iter().enumerate() {
-        for (way, first) in WAYS {
-            *cells += 1;
-            let (x, y) = (find(&a, first + i), find(&b, first + i));
-            let fine = match (&x, &y) {
-                (Some(Some(x)), Some(Some(y))) => same(class, judges, x, y).await,
-                _ => false,
-            };
-            if !fine {
-                let shown =
-                    |v: &Option<Option<String>>| format!("{v:?}").chars().take(120).collect::<String>();
-                faults.push(format!(
-                    "{} {value} by {way} at {}: {} became {}",
-                    sample.native,
-                    there.kind(),
-                    shown(&x),
-                    shown(&y)
-                ));
-            }
-        }
-    }
-    for id in [999, 1999] {
-        *cells += 1;
-        if find(&b, id) != Some(None) {
-            faults.push(format!("{} NULL became {:?}", sample.native, find(&b, id)));
-        }
-    }
-}
-
-/// Each is refused by name, by the snapshot and by the stream, and nothing else stands at the target.
-async fn none_arrives(place: &Place, here: &Database, there: &Database, never: &[Refused]) {
-    if never.is_empty() {
-        return;
-    }
-    for way in ["before", "after"] {
-        let mut jobs = Vec::new();
-        for Refused { table, sample, value } in never {
-            let table = format!("{table}_{way}");
-            make(here, &table, sample).await;
-            if way == "before" {
-                here.execute(&format!("INSERT INTO {table} VALUES (1, {value})")).await.unwrap();
-            }
-            jobs.push((table.clone(), vec![table]));
-        }
-        let jobs: Vec<(&str, Vec<String>)> = jobs.iter().map(|(n, t)| (n.as_str(), t.clone())).collect();
-        place.write("tidelock.yaml", &configured(here, there, &jobs));
-        if way == "after" {
-            place.run(&["sync"]).done();
-            for Refused { table, value, .. } in never {
-                here.execute(&format!("INSERT INTO {table}_after VALUES (1, {value})")).await.unwrap();
-            }
-        }
-        let ran = place.run(&["sync"]);
-        assert_eq!(ran.code, 1, "{}", ran.transcript());
-        for Refused { table, sample, value } in never {
-            let name = format!("{table}_{way}");
-            let line = ran.err.lines().find(|l| l.starts_with(&format!("{name}: stopped: ")));
-            let told = line.is_some_and(|l| l.contains("column v") || l.contains(&format!("{name}.v")));
-            assert!(told, "{} {value} by {way}: {line:?}\n{}", sample.native, ran.transcript());
-            let rows = there.value(&format!("SELECT count(*) FROM {name}")).await.unwrap();
-            assert_eq!(rows.as_deref(), Some("0"), "{} {value} by {way}", sample.native);
-        }
-    }
-}
-
-/// Told whatever the test harness keeps to itself, with the sum over all pairs of this process.
-fn told(from: Kind, to: Kind, counts: [usize; 5]) {
-    static CELLS: [AtomicUsize; 5] = [const { AtomicUsize::new(0) }; 5];
-    let add = |(cell, n): (&AtomicUsize, usize)| cell.fetch_add(n, Ordering::Relaxed) + n;
-    let sum: Vec<usize> = CELLS.iter().zip(counts).map(add).collect();
-    let words = |n: &[usize]| {
-        let [equal, home, lossy, refused, types] = n[..] else { return String::new() };
-        format!(
-            "{equal} equal, {home} equal at home again, {lossy} lossy by consent, {refused} refused, {types} types refused"
-        )
-    };
-    // A closed standard error is no reason to fail a test.
-    let _ =
-        writeln!(std::io::stderr(), "matrix: {from} → {to}: {} (so far: {})", words(&counts), words(&sum));
+/// A table of a job, which allows its conversion.
+pub fn rule(table: &str, lossy: bool) -> String {
+    if lossy { format!("{{ name: {table}, types: {{ v: allow }} }}") } else { table.to_owned() }
 }

@@ -10,6 +10,10 @@ pub struct Sample {
     pub values: &'static [Edge],
 }
 
+pub const fn sample(native: &'static str, class: Class, values: &'static [Edge]) -> Sample {
+    Sample { native, class, values }
+}
+
 /// One value: the source's literal, and what about it not every database can hold.
 pub struct Edge(pub &'static str, pub Hazard);
 
@@ -75,4 +79,10 @@ pub enum Hazard {
     WideJson,
     /// JSON in which a name comes twice.
     TwiceNamed,
+    /// JSON in more levels than MariaDB looks at.
+    Deep,
+    /// An interval before or after all.
+    InfiniteSpan,
+    /// A text that is none in its own database's encoding.
+    NotUtf8,
 }

@@ -1,10 +1,17 @@
 //! SQLite: five storage classes under every affinity.
 
-use super::sample::Class::{Any, Bytes, Decimal, Float, Int, Text};
-use super::sample::Hazard::{InfiniteNumber, Nul, Plain};
-use super::sample::{Class, Edge, Sample};
+mod declared;
+mod moments;
 
-pub const TYPES: &[Sample] = &[
+use super::sample::Class::{Any, Bytes, Decimal, Float, Int, Text};
+use super::sample::Hazard::{InfiniteNumber, NotUtf8, Nul, Plain};
+use super::sample::{Class, Edge, Sample, sample};
+
+pub fn samples() -> Vec<&'static Sample> {
+    TYPES.iter().chain(declared::TYPES).chain(moments::TYPES).collect()
+}
+
+const TYPES: &[Sample] = &[
     sample(
         "INTEGER",
         Int,
@@ -20,6 +27,9 @@ pub const TYPES: &[Sample] = &[
             Edge("5e-324", Plain),
             Edge("3", Plain),
             Edge("0.1 + 0.2", Plain),
+            Edge("9007199254740993", Plain),
+            // The affinity takes the sign.
+            Edge("-0.0", Plain),
             Edge("9e999", InfiniteNumber),
             Edge("-9e999", InfiniteNumber),
         ],
@@ -32,8 +42,13 @@ pub const TYPES: &[Sample] = &[
             Edge("'ä😀 \\ \" '' %'", Plain),
             Edge("'\\N'", Plain),
             Edge("char(9, 10, 13, 1)", Plain),
+            Edge("'e' || char(769, 8205, 65279)", Plain),
+            Edge("char(1114111)", Plain),
+            Edge("replace(hex(zeroblob(100000)), '0', 'ä')", Plain),
             Edge("12", Plain),
             Edge("'a' || char(0) || 'b'", Nul),
+            Edge("CAST(x'ff' AS TEXT)", NotUtf8),
+            Edge("CAST(x'61eda080' AS TEXT)", NotUtf8),
         ],
     ),
     sample("VARCHAR(40)", Text, &[Edge("'trailing  '", Plain), Edge("''", Plain)]),
@@ -45,17 +60,6 @@ pub const TYPES: &[Sample] = &[
     ),
     sample("NUMERIC", Decimal, &[Edge("12.5", Plain), Edge("9223372036854775807", Plain)]),
     sample("BOOLEAN", Class::Bool, &[Edge("1", Plain), Edge("0", Plain)]),
-    sample(
-        "DATE",
-        Class::Date,
-        &[Edge("'2024-02-29'", Plain), Edge("'0001-01-01'", Plain), Edge("'9999-12-31'", Plain)],
-    ),
-    sample(
-        "DATETIME",
-        Class::DateTime,
-        &[Edge("'2024-02-29 12:34:56'", Plain), Edge("'2024-02-29 12:34:56.000001'", Plain)],
-    ),
-    sample("TIME", Class::Time, &[Edge("'12:34:56'", Plain), Edge("'23:59:59.999999'", Plain)]),
     sample("", Any, ANY),
     sample("ANY", Any, ANY),
 ];
@@ -71,7 +75,3 @@ const ANY: &[Edge] = &[
     Edge("x''", Plain),
     Edge("''", Plain),
 ];
-
-const fn sample(native: &'static str, class: Class, values: &'static [Edge]) -> Sample {
-    Sample { native, class, values }
-}
