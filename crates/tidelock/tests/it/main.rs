@@ -1,6 +1,8 @@
 //! The built binary as a user meets it: what it prints, and what it ends with.
 #![allow(clippy::unwrap_used)]
 
+mod altered_sources;
+mod altered_targets;
 mod catalog;
 mod chinook;
 mod command_line;
@@ -10,8 +12,11 @@ mod defaults;
 mod first_copy;
 mod following;
 mod generated;
+mod ghosts;
 mod hazards;
+mod history;
 mod images;
+mod indexes;
 mod keyless;
 mod keys;
 mod large;
@@ -21,7 +26,9 @@ mod matrix;
 mod names;
 mod naming;
 mod numbers;
+mod partitions;
 mod parts;
+mod patterns;
 mod preconditions;
 mod referring;
 mod rights;
@@ -35,4 +42,5 @@ mod storage;
 mod support;
 mod trouble;
 mod two_way;
+mod types_changed;
 mod writer;
