@@ -10,7 +10,7 @@ use crate::server::Flavor;
 use crate::verdict::{Made, made};
 use std::collections::HashMap;
 use std::sync::Arc;
-use tidelock_endpoint::{Alteration, ColumnChange};
+use tidelock_endpoint::{Alteration, ColumnChange, EndpointError, ErrorKind};
 use tidelock_model::{ColumnDefault, Table, TableName};
 
 /// A table that is there, and how it was made where a column of it is altered.
@@ -108,4 +108,15 @@ fn native(from: &str, table: &Table, place: usize, flavor: Flavor) -> Result<Mad
     made(from, column, indexed, flavor).map_err(|reason| {
         precondition("TL-MY-TYPE-REFUSED", format!("altering {}.{}: {reason}", table.name, column.name))
     })
+}
+
+/// The target's rows hold what is no value of the new type. They are copied again behind the statement, so that it does not matter what becomes of them.
+pub(crate) fn of_old_rows(error: EndpointError) -> EndpointError {
+    if error.kind != ErrorKind::Row {
+        return error;
+    }
+    let ran = error.hint.clone().unwrap_or_default();
+    error.hint(format!(
+        "rows at the target hold what cannot become the new type, and are copied again anyway: UPDATE … SET the column to NULL there, then start again; {ran}"
+    ))
 }

@@ -4,7 +4,7 @@
 
 use crate::CHECKPOINT_TABLE;
 use crate::Result;
-use crate::altering::{There, altering, repeats};
+use crate::altering::{There, altering, of_old_rows, repeats};
 use crate::catalog::{Layout, Which, describe};
 use crate::collision;
 use crate::config::Config;
@@ -245,7 +245,7 @@ impl Target for MyTarget {
         let flavor = self.session.server.flavor;
         let statements = altering(from, alterations, &there, flavor, &self.config.database)?;
         if !dry {
-            self.run_all("altering tables", &statements).await?;
+            self.run_all("altering tables", &statements).await.map_err(of_old_rows)?;
         }
         Ok(statements)
     }

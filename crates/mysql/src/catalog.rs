@@ -66,7 +66,13 @@ pub(crate) enum Which<'a> {
 
 type Key = (String, String);
 
+/// How often the catalogue is read, at most, while tables come and go.
+const READINGS: usize = 5;
+
 /// Describes tables; those that are not there are missing.
+///
+/// The catalogue is read by several statements, and each sees what is there at its moment: of a table that goes meanwhile there would be columns and no key. So it is read
+/// again until the tables were the same before and behind; where they never are, those that changed are left out.
 pub(crate) async fn describe(session: &mut Session, database: &str, which: Which<'_>) -> Result<Vec<Layout>> {
     let named = match which {
         Which::All => None,
@@ -75,19 +81,70 @@ pub(crate) async fn describe(session: &mut Session, database: &str, which: Which
     if named.is_some_and(<[TableName]>::is_empty) {
         return Ok(Vec::new());
     }
+    let any = matches!(which, Which::Any(_) | Which::Read(_));
+    let views = matches!(which, Which::Read(_));
+    let ours = |name: &str| name == CHECKPOINT_TABLE || name.starts_with("tidelock_");
+    let mut readings = 0;
+    let mut before = listed(session, database, named, views).await?;
+    loop {
+        let mut layouts = assembled(session, database, named, &before).await?;
+        let behind = listed(session, database, named, views).await?;
+        let stayed = |listed: &Listed| behind.iter().any(|other| other.same(listed));
+        readings += 1;
+        if readings == READINGS || before.iter().all(stayed) {
+            let mut wanted = before.iter().map(|l| stayed(l) && (any || !ours(&l.key.1)));
+            layouts.retain(|_| wanted.next().unwrap_or_default());
+            return Ok(layouts);
+        }
+        before = behind;
+    }
+}
+
+/// One line of the list of tables.
+struct Listed {
+    key: Key,
+    engine: String,
+    made: String,
+    rows: u64,
+}
+
+impl Listed {
+    /// It was not made anew meanwhile.
+    fn same(&self, other: &Listed) -> bool {
+        (&self.key, &self.made) == (&other.key, &other.made)
+    }
+}
+
+async fn listed(
+    session: &mut Session,
+    database: &str,
+    named: Option<&[TableName]>,
+    views: bool,
+) -> Result<Vec<Listed>> {
+    let views = if views { ", 'VIEW'" } else { "" };
+    let sql = format!(
+        "SELECT table_schema, table_name, engine, table_rows, create_time FROM information_schema.tables WHERE table_type IN \
+         ('BASE TABLE', 'SYSTEM VERSIONED'{views}) AND {} ORDER BY table_schema, table_name",
+        filter("table_schema", "table_name", database, named)
+    );
+    let rows = session.query("reading the catalogue", sql).await?;
+    let line = |row: &Answer| Listed {
+        key: (row.string(0), row.string(1)),
+        engine: row.string(2),
+        made: row.string(4),
+        rows: row.number(3).unwrap_or(0),
+    };
+    Ok(rows.iter().map(line).collect())
+}
+
+/// A layout for each of these.
+async fn assembled(
+    session: &mut Session,
+    database: &str,
+    named: Option<&[TableName]>,
+    tables: &[Listed],
+) -> Result<Vec<Layout>> {
     let filter = |schema: &str, table: &str| filter(schema, table, database, named);
-    let doing = "reading the catalogue";
-    let views = if matches!(which, Which::Read(_)) { ", 'VIEW'" } else { "" };
-    let tables = session
-        .query(
-            doing,
-            format!(
-                "SELECT table_schema, table_name, engine, table_rows FROM information_schema.tables WHERE table_type IN \
-                 ('BASE TABLE', 'SYSTEM VERSIONED'{views}) AND {} ORDER BY table_schema, table_name",
-                filter("table_schema", "table_name")
-            ),
-        )
-        .await?;
     let json = json_checks(session, &filter("constraint_schema", "table_name")).await?;
     let mut columns = columns(session, &filter("table_schema", "table_name"), &json).await?;
     for (_, stored) in columns.values_mut().flatten() {
@@ -99,22 +156,15 @@ pub(crate) async fn describe(session: &mut Session, database: &str, which: Which
     }
     let mut indexes = indexes(session, &filter("table_schema", "table_name")).await?;
     let mut keys = foreign_keys(session, &filter("k.table_schema", "k.table_name"), database).await?;
-    let ours = |name: &str| name == CHECKPOINT_TABLE || name.starts_with("tidelock_");
-    let any = matches!(which, Which::Any(_) | Which::Read(_));
-    let mut layouts = Vec::with_capacity(tables.len());
-    for row in tables {
-        let key = (row.string(0), row.string(1));
-        if ours(&key.1) && !any {
-            continue;
-        }
-        let found = columns.remove(&key).unwrap_or_default();
-        let indexes = indexes.remove(&key).unwrap_or_default();
-        let mut layout = assemble(&key, database, found, indexes, keys.remove(&key).unwrap_or_default());
-        layout.engine = row.string(2);
-        layout.rows = row.number(3).unwrap_or(0);
-        layouts.push(layout);
-    }
-    Ok(layouts)
+    let layout = |listed: &Listed| {
+        let key = &listed.key;
+        let found = columns.remove(key).unwrap_or_default();
+        let indexes = indexes.remove(key).unwrap_or_default();
+        let mut layout = assemble(key, database, found, indexes, keys.remove(key).unwrap_or_default());
+        (layout.engine, layout.rows) = (listed.engine.clone(), listed.rows);
+        layout
+    };
+    Ok(tables.iter().map(layout).collect())
 }
 
 /// What [`describe_one`] answers for a table that is not there.

@@ -9,7 +9,7 @@ use crate::names::{literal, quoted, sql_name};
 use crate::schema::{column_sql, default, enumerations};
 use crate::verdict::made;
 use std::collections::HashMap;
-use tidelock_endpoint::{Alteration, ColumnChange};
+use tidelock_endpoint::{Alteration, ColumnChange, EndpointError, ErrorKind};
 use tidelock_model::{ColumnDefault, Table, TableName};
 
 /// The statements for what is not so yet. `there` are the target's tables by name.
@@ -110,4 +110,17 @@ async fn labels(session: &Session, from: &str, alterations: &[Alteration]) -> Re
         }
     }
     Ok(statements)
+}
+
+/// The target's rows hold what is no value of the new type, or no value of the old type ever is one. They are copied again behind the statement, so that it does not matter what
+/// becomes of them.
+pub(crate) fn of_old_rows(error: EndpointError) -> EndpointError {
+    let no_cast = error.message.contains("(SQLSTATE 42846)");
+    if error.kind != ErrorKind::Row && !no_cast {
+        return error;
+    }
+    let ran = error.hint.clone().unwrap_or_default();
+    error.hint(format!(
+        "rows at the target hold what cannot become the new type, and are copied again anyway: run the statement there with `USING NULL`, then start again; {ran}"
+    ))
 }

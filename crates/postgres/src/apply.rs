@@ -4,7 +4,7 @@
 
 use crate::CHECKPOINT_TABLE;
 use crate::Result;
-use crate::altering::altering;
+use crate::altering::{altering, of_old_rows};
 use crate::catalog::{Layout, Which, describe};
 use crate::config::Config;
 use crate::connect::{Purpose, Session};
@@ -84,7 +84,10 @@ impl PgTarget {
 
     /// Looks again and makes what is absent, while nobody else of us does. The level is given because one view for the whole transaction would be older than the lock.
     async fn make(&mut self, from: &str, work: Work<'_>) -> Result<Vec<String>> {
-        let doing = "making tables";
+        let doing = match work {
+            Work::Make(_) => "making tables",
+            Work::Alter(_) => "altering tables",
+        };
         let begin = format!("BEGIN ISOLATION LEVEL READ COMMITTED; SELECT pg_advisory_xact_lock({MAKING})");
         self.session.run(doing, &begin).await?;
         let wanted = match work {
@@ -97,7 +100,7 @@ impl PgTarget {
         };
         let end = if made.is_ok() { "COMMIT" } else { "ROLLBACK" };
         let ended = self.session.run(doing, end).await;
-        made.and_then(|statements| ended.map(|()| statements))
+        made.map_err(of_old_rows).and_then(|statements| ended.map(|()| statements))
     }
 
     async fn run_all(&mut self, doing: &str, statements: &[String]) -> Result<()> {

@@ -196,7 +196,8 @@ pub(crate) fn finish(from: &str, tables: &[Arc<Table>], there: &HashMap<TableNam
     let ours = |t: &&Arc<Table>| there.get(&t.name).is_none_or(|l| l.rights.owner);
     for table in tables.iter().filter(ours) {
         let existing = there.get(&table.name).map(|l| &*l.table);
-        statements.extend(table.indexes.iter().filter_map(|i| index(from, table, i, existing)));
+        let wanted = (0..table.indexes.len()).filter(|place| !served(table, *place));
+        statements.extend(wanted.filter_map(|place| index(from, table, &table.indexes[place], existing)));
     }
     for table in tables.iter().filter(ours) {
         let existing = there.get(&table.name).map(|l| &*l.table);
@@ -262,6 +263,13 @@ pub(crate) fn keeps_default(from: &str, column: &Column) -> bool {
 
 fn names<'t>(table: &'t Table, places: &[usize]) -> Vec<&'t str> {
     places.iter().map(|i| table.columns[*i].name.as_str()).collect()
+}
+
+/// Whether another index of the table does as well: MySQL takes the same columns twice, under two names that would become one here.
+fn served(table: &Table, place: usize) -> bool {
+    let index = &table.indexes[place];
+    let before = |n: usize, other: &Index| (!other.unique, n) < (!index.unique, place);
+    table.indexes.iter().enumerate().any(|(n, other)| other.columns == index.columns && before(n, other))
 }
 
 fn index(from: &str, table: &Table, index: &Index, existing: Option<&Table>) -> Option<String> {

@@ -123,9 +123,6 @@ pub struct Anew {
     /// As [`CopiedTable::since`], of the copy before.
     #[serde(default)]
     pub since: i64,
-    /// The transaction of the journal whose statement changed it: see [`Reshaped::by_statement`](crate::error::Reshaped::by_statement).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub told: Option<u64>,
     /// The target's table, and its columns as they were copied before.
     pub before: (TableName, Vec<CopiedColumn>),
 }
@@ -190,7 +187,7 @@ pub struct TableMark {
     /// The target had rows already that are older than the views: the rows that went since must go there too.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub kept: bool,
-    /// As [`Anew::told`]: every view holds what this and earlier transactions wrote to the table, also where the engine cannot tell.
+    /// Every view holds what the transactions behind this many of the journal, and the one that follows, wrote to the table, also where the engine cannot tell: see `schema::told`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub told: Option<u64>,
 }

@@ -5,6 +5,7 @@ use crate::job::{Job, Route, SchemaChanges, TableSelection};
 use crate::observe::Observer;
 use crate::planning::{self, Purpose};
 use crate::{Result, SyncError};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tidelock_endpoint::Endpoint;
@@ -102,7 +103,16 @@ async fn load(context: &FlowContext) -> Result<Vec<(u64, u64)>> {
     let targets: Vec<_> = flow.tables.iter().map(|t| t.target.clone()).collect();
     session.prepare(engine, &targets).await.map_err(&at)?;
     let mut counts = Vec::new();
-    crate::snapshot::run(context, &mut *session, &flow.tables, &[], &[], None, Some(&mut counts)).await?;
+    crate::snapshot::run(
+        context,
+        &mut *session,
+        &flow.tables,
+        &[],
+        (&[], &BTreeMap::new()),
+        None,
+        Some(&mut counts),
+    )
+    .await?;
     session.finish(engine, &targets).await.map_err(&at)?;
     drop(session);
     let there = crate::verify::count_at_target(context, &targets).await?;

@@ -59,8 +59,6 @@ pub struct Reshaped {
     pub kept: bool,
     /// It is older than the view that the table was copied from again.
     pub held: bool,
-    /// A statement of the source tells it, for which all that wrote the table had to end: every view that opens from now on holds what the table got before.
-    pub by_statement: bool,
     /// What was found.
     pub what: String,
 }

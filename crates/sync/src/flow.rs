@@ -300,8 +300,10 @@ impl FlowRun {
         };
         let Some(state) = stream else { return Ok((fresh(), after)) };
         if self.wants_everything_again() {
-            let anew = state.anew.iter().map(|a| Anew { told: None, ..a.clone() }).collect();
-            return Ok((JobState { copied: state.copied.clone(), anew, ..fresh() }, after));
+            return Ok((
+                JobState { copied: state.copied.clone(), anew: state.anew.clone(), ..fresh() },
+                after,
+            ));
         }
         let (job, source) = (&context.flow.job, &context.flow.source);
         if let Some(reason) = outdated::reason(&self.state, job, &context.flow.target)? {
@@ -323,7 +325,6 @@ impl FlowRun {
         let mut state = self.other_journal(state, start, server, status.first)?;
         state.copied.iter_mut().for_each(|c| c.since = since.of(&c.table));
         state.anew.iter_mut().filter(|a| a.since != 0).for_each(|a| a.since = since.of(&a.table));
-        state.anew.iter_mut().for_each(|a| a.told = None);
         state.marks.iter_mut().for_each(|m| m.told = None);
         Ok((state, 0))
     }
@@ -377,9 +378,9 @@ impl FlowRun {
             self.until(&opposite.reached, |r| r.ready).await?;
         }
         context.phase("snapshot");
-        schema::told_so_far(&self.journal, &context.flow, state).await?;
+        let told = schema::told(&self.journal, &context.flow, state).await?;
         let kept = Some((&*self.state, since));
-        let marks = snapshot::run(context, target, &tables, done, &state.anew, kept, None).await?;
+        let marks = snapshot::run(context, target, &tables, done, (&state.anew, &told), kept, None).await?;
         for map in tables.iter().filter(|m| state.anew.iter().any(|a| a.table == m.source.name && !a.kept)) {
             sweep::behind(context, target, map, state, &self.others).await?;
         }

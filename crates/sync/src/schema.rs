@@ -23,7 +23,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use tidelock_endpoint::{EndpointError, ErrorKind, Moved};
 use tidelock_journal::{Journal, StateStore};
-use tidelock_model::{Change, Operation, Record, TableName};
+use tidelock_model::{Change, Operation, Record, Table, TableName};
 
 /// What stands before a flow's name where its history is kept.
 pub const HISTORY: &str = "schema ";
@@ -127,11 +127,7 @@ impl Changed {
 
     /// Writes into the state that the tables are copied again; what was found of each. To be called until the state is written, see [`Changed::written`].
     pub fn mark(&self, state: &mut JobState, flow: &Flow) -> Vec<(TableName, String)> {
-        for changed in &self.tables {
-            again(state, flow, &changed.table, changed.kept);
-            let anew = state.anew.iter_mut().find(|a| a.table == changed.table && changed.by_statement);
-            anew.into_iter().for_each(|a| a.told = Some(changed.sequence));
-        }
+        self.tables.iter().for_each(|t| again(state, flow, &t.table, t.kept));
         self.tables.iter().map(|t| (t.table.clone(), t.what.clone())).collect()
     }
 
@@ -181,35 +177,47 @@ pub fn again(state: &mut JobState, flow: &Flow, table: &TableName, kept: bool) {
     let to = flow.tables.iter().find(|m| m.source.name == *table).map(|m| m.target.name.clone());
     let since = copied.as_ref().map_or(0, |c| c.since);
     let before = copied.and_then(|c| Some((c.to?, c.columns))).or_else(|| to.map(|to| (to, Vec::new())));
-    state.anew.extend(before.map(|before| Anew { table: table.clone(), kept, since, told: None, before }));
+    state.anew.extend(before.map(|before| Anew { table: table.clone(), kept, since, before }));
 }
 
-/// Of tables that a statement changed, the last place up to which the journal tells that: each of these statements had ended when it was told, and the view is still to be opened.
-/// Else every one of them would ask for a copy of its own, where the view's place is not exact.
-pub async fn told_so_far(journal: &Journal, flow: &Flow, state: &mut JobState) -> Result<()> {
+/// Of tables that are copied again because they changed, up to where the journal tells by now that they were others: by a statement, or by rows of another shape than the one that
+/// they have. Such a change waits for all that wrote the table to end. So a view that is opened later holds everything up to there, also where the engine cannot tell its place.
+/// The value counts the transactions before the one that tells.
+pub async fn told(journal: &Journal, flow: &Flow, state: &JobState) -> Result<BTreeMap<TableName, u64>> {
     let (mut sequence, end) = (state.sequence, journal.status().last);
-    if sequence >= end || state.anew.iter().all(|a| a.told.is_none()) {
-        return Ok(());
+    let changed = |m: &&Arc<TableMap>| state.anew.iter().any(|a| a.table == m.source.name);
+    let maps: Vec<_> = flow.tables.iter().filter(changed).collect();
+    let mut told = BTreeMap::new();
+    if sequence >= end || maps.is_empty() {
+        return Ok(told);
     }
     let name = format!("{} looks ahead", reader_name(&flow.job, &flow.target));
     let mut reader = journal.reader(&name, sequence)?;
+    let mut fits: Vec<(Arc<Table>, bool)> = Vec::new();
     while sequence < end {
         let segment = reader.next().await?;
         for record in segment.batch.records() {
-            match record? {
-                Record::Change(Change {
-                    operation: Operation::Rewrite | Operation::Replace, table, ..
-                }) => {
-                    let told = state.anew.iter_mut().filter(|a| a.table == table.name && a.told.is_some());
-                    told.for_each(|a| a.told = Some(sequence));
+            let Change { table, operation, .. } = match record? {
+                Record::Change(change) => change,
+                Record::Commit { .. } => {
+                    sequence += 1;
+                    continue;
                 }
-                Record::Commit { .. } => sequence += 1,
-                _ => {}
+                Record::Begin { .. } => continue,
+            };
+            let Some(map) = maps.iter().find(|m| m.source.name == table.name) else { continue };
+            let known = fits.iter().find(|(t, _)| Arc::ptr_eq(t, table)).map(|(_, fits)| *fits);
+            let fitting = known.unwrap_or_else(|| map.for_version(table).is_ok());
+            if known.is_none() {
+                fits.push((table.clone(), fitting));
+            }
+            if !fitting || matches!(operation, Operation::Rewrite | Operation::Replace) {
+                told.insert(table.name.clone(), sequence);
             }
         }
     }
     journal.forget_reader(&name);
-    Ok(())
+    Ok(told)
 }
 
 /// The tables that the job wrote, or was writing, each with the beginning of its capture then: with another one, changes are missing. Those that are copied elsewhere now, or

@@ -56,7 +56,8 @@ impl Work {
 /// Where plans and conflicts are kept, and since when the tables are captured.
 pub type Kept<'a> = (&'a StateStore, &'a Since);
 
-/// Copies `tables`. `done` are the chunks already at the target; `anew` those tables that are copied again because they changed. Returns the views they were read from, for
+/// Copies `tables`. `done` are the chunks already at the target; `anew` those tables that are copied again because they changed, and up to where that
+/// was told before any view of them was opened. Returns the views they were read from, for
 /// these tables and for those that were empty before.
 /// `counts` gets the rows that each table has in the view of this run, as the source's own server counts them.
 pub async fn run(
@@ -64,7 +65,7 @@ pub async fn run(
     target: &mut dyn Target,
     tables: &[Arc<TableMap>],
     done: &[ChunkState],
-    anew: &[Anew],
+    (anew, told): (&[Anew], &BTreeMap<TableName, u64>),
     kept: Option<Kept<'_>>,
     counts: Option<&mut Vec<u64>>,
 ) -> Result<Vec<TableMark>> {
@@ -102,7 +103,8 @@ pub async fn run(
             views.push(snapshot.mark().clone());
             views.dedup();
             let kept = !only_ours && again.is_some_and(|a| a.kept);
-            let told = again.and_then(|a| a.told).filter(|_| of_table.is_empty());
+            // Views of an earlier try may be older.
+            let told = told.get(table).copied().filter(|_| of_table.is_empty());
             marks.push(TableMark { table: table.clone(), marks: views, kept, told });
         }
         let kept: u64 = of_table.iter().map(|d| d.rows).sum();

@@ -34,11 +34,7 @@ async fn a_uuid_in_capital_letters_is_refused_by_stream_and_snapshot_and_not_rea
             let copied = snapshot_error(&*endpoint, rows).await;
             let words = copied.message.strip_prefix("reading ").unwrap();
             assert!(streamed.message.ends_with(&format!(": {words}")), "{kind}: {copied}: {streamed}");
-            assert_eq!(
-                words,
-                "t.u: it is a UUID in capital letters".to_owned(),
-                "{kind}"
-            );
+            assert_eq!(words, "t.u: it is a UUID in capital letters".to_owned(), "{kind}");
             let hint = copied.hint.expect("a hint");
             assert!(streamed.hint.as_ref().is_some_and(|h| h.starts_with(&hint)), "{kind}: {hint}");
         }

@@ -263,10 +263,7 @@ impl Assembler {
             (None, Operation::Rewrite | Operation::Replace) => {
                 let kept = change.operation == Operation::Rewrite;
                 return match self.planned(&change.table.name) {
-                    Some(_) => Err(SyncError::Reshaped(Reshaped {
-                        by_statement: true,
-                        ..self.reshaped(change.table, kept, "its rows were rewritten".to_owned())
-                    })),
+                    Some(_) => Err(self.reshaped(change.table, kept, "its rows were rewritten".to_owned())),
                     None => Ok(Step::Taken),
                 };
             }
@@ -313,7 +310,7 @@ impl Assembler {
             Some(image) => self.doubtful.push((map, image)),
             None => {
                 let what = "all of its rows went, or got other keys".to_owned();
-                return Err(SyncError::Reshaped(self.reshaped(change.table, false, what)));
+                return Err(self.reshaped(change.table, false, what));
             }
         }
         Ok(())
@@ -323,10 +320,10 @@ impl Assembler {
         self.maps.iter().find(|m| m.source.name == *table)
     }
 
-    fn reshaped(&self, table: &Table, kept: bool, what: String) -> Reshaped {
+    fn reshaped(&self, table: &Table, kept: bool, what: String) -> SyncError {
         let held = self.held.iter().any(|(held, _)| *held == table.name);
         let (table, sequence) = (table.name.clone(), self.sequence);
-        Reshaped { table, sequence, kept, held, by_statement: false, what }
+        SyncError::Reshaped(Reshaped { table, sequence, kept, held, what })
     }
 
     fn commit(&mut self, position: &str) -> Result<Step> {
@@ -368,7 +365,7 @@ impl Assembler {
             return Ok(map.clone());
         }
         let map = self.planned(&version.name).map(|m| m.for_version(version).map(Arc::new)).transpose();
-        let map = map.map_err(|what| SyncError::Reshaped(self.reshaped(version, true, what)))?;
+        let map = map.map_err(|what| self.reshaped(version, true, what))?;
         if self.versions.len() >= 64 {
             self.versions.clear();
         }

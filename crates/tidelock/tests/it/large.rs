@@ -67,6 +67,7 @@ pairs! { heavy:
     values_of_many_megabytes_mysql_to_postgres: Mysql97 => Postgres18;
     values_of_many_megabytes_sqlite_to_postgres: Sqlite => Postgres18;
     values_of_many_megabytes_postgres_to_sqlite: Postgres15 => Sqlite;
+    values_of_many_megabytes_postgres_to_postgres: Postgres15 => Postgres18;
 }
 
 /// Of each value. A server of MySQL's kind takes 64 MB in one piece as it comes (`max_allowed_packet`, 16 at MariaDB), and octets are two letters each in a statement.

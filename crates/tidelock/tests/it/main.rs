@@ -1,18 +1,24 @@
 //! The built binary as a user meets it: what it prints, and what it ends with.
 #![allow(clippy::unwrap_used)]
 
+mod altered_sources;
+mod altered_targets;
 mod catalog;
 mod chinook;
 mod columns;
 mod command_line;
+mod computed;
 mod configuration;
 mod conversions;
 mod defaults;
 mod first_copy;
 mod following;
 mod generated;
+mod ghosts;
 mod hazards;
+mod history;
 mod images;
+mod indexes;
 mod keyless;
 mod keys;
 mod large;
@@ -22,7 +28,10 @@ mod matrix;
 mod names;
 mod naming;
 mod numbers;
+mod one_there;
+mod partitions;
 mod parts;
+mod patterns;
 mod preconditions;
 mod read_once;
 mod recopied;
@@ -38,4 +47,6 @@ mod storage;
 mod support;
 mod trouble;
 mod two_way;
+mod types_changed;
 mod writer;
+mod zones;

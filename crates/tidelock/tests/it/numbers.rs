@@ -14,6 +14,8 @@ pairs! { taken_over:
     a_target_gives_the_next_number_after_a_load_and_when_it_takes_over_mysql_to_postgres: Mysql97 => Postgres18;
     a_target_gives_the_next_number_after_a_load_and_when_it_takes_over_mariadb_to_sqlite: Mariadb1011 => Sqlite;
     a_target_gives_the_next_number_after_a_load_and_when_it_takes_over_sqlite_to_postgres: Sqlite => Postgres15;
+    a_target_gives_the_next_number_after_a_load_and_when_it_takes_over_postgres_to_mariadb: Postgres18 => Mariadb1011;
+    a_target_gives_the_next_number_after_a_load_and_when_it_takes_over_mysql_to_mariadb: Mysql97 => Mariadb1011;
 }
 
 fn numbered(family: Family) -> [&'static str; 2] {
@@ -52,11 +54,14 @@ async fn taken_over(from: Kind, to: Kind) {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_service_that_is_stopped_leaves_a_target_that_gives_the_next_number() {
-    let Some(side) = Lockstep::new("stopped", Kind::Mysql97, Kind::Postgres18, "[items]").await else {
-        return;
-    };
+pairs! { stopped:
+    a_service_that_is_stopped_leaves_a_target_that_gives_the_next_number_mysql_to_postgres: Mysql97 => Postgres18;
+    a_service_that_is_stopped_leaves_a_target_that_gives_the_next_number_mysql_to_mariadb: Mysql97 => Mariadb1011;
+    a_service_that_is_stopped_leaves_a_target_that_gives_the_next_number_mariadb_to_mysql: Mariadb1011 => Mysql97;
+}
+
+async fn stopped(from: Kind, to: Kind) {
+    let Some(side) = Lockstep::new("stopped", from, to, "[items]").await else { return };
     side.run(&[numbered(Family::Mysql)[0], "INSERT INTO items (name) VALUES ('a')"]).await;
     let mut service = Service::start(&side.place);
     service.wait("it follows", LONG, async |s| s.told(phase("following"))).await;

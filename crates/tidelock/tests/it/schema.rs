@@ -9,11 +9,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tidelock_testkit::{Database, Family, Kind, Session};
 
-const LONG: Duration = Duration::from_secs(120);
+pub const LONG: Duration = Duration::from_secs(120);
 pub const JOB: &str = "{ source: here, target: there, tables: [items] }";
 
 /// A table of two rows that was copied from one to the other.
-async fn copied(test: &str, from: Kind, to: Kind, job: &str) -> Option<(Place, Database, Database)> {
+pub async fn copied(test: &str, from: Kind, to: Kind, job: &str) -> Option<(Place, Database, Database)> {
     let (here, there) = pair(test, from, to).await?;
     run_all(
         &here,
@@ -246,12 +246,12 @@ async fn twenty_changes_under_a_running_writer_end_with_both_sides_equal_from_my
 /// A job over whatever tables are there.
 const ALL: &str = "{ source: here, target: there, tables: all }";
 
-async fn holds(service: &mut Service, db: &Database, sql: &str, value: &str) {
+pub async fn holds(service: &mut Service, db: &Database, sql: &str, value: &str) {
     let there = async |_: &Service| db.value(sql).await.is_ok_and(|v| v.as_deref() == Some(value));
     service.wait(&format!("{value} by {sql}"), LONG, there).await;
 }
 
-async fn tables_come_and_go(from: Kind, to: Kind) {
+pub async fn tables_come_and_go(from: Kind, to: Kind) {
     let Some((place, here, there)) = copied("come_and_go", from, to, ALL).await else { return };
     let mut service = Service::start(&place);
     service.wait("it follows", LONG, async |s| s.told(phase("following"))).await;

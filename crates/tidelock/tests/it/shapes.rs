@@ -20,7 +20,7 @@ async fn partitioned_postgres(from: Kind, to: Kind) {
     ])
     .await;
     let ran = side.place.run(&["check"]);
-    let told = "it is partitioned: what is truncated, dropped, attached or detached as a single partition is not told in the log";
+    let told = "it is partitioned: the log does not tell what is truncated, dropped, attached, detached or rewritten as a single partition; the whole table is copied again then";
     assert!(
         ran.code == 0 && ran.out.contains(told) && ran.out.contains("TL-PG-PARTITIONED"),
         "{}",
@@ -49,7 +49,7 @@ async fn partitioned_postgres(from: Kind, to: Kind) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn rows_that_come_and_go_with_a_partition_that_is_attached_truncated_or_detached_do_so_at_the_target() {
+async fn rows_that_were_in_a_partition_before_it_was_attached_come_and_one_that_is_made_costs_nothing() {
     let Some(side) = Lockstep::new("attached", Kind::Postgres18, Kind::Mysql97, "[sales]").await else {
         return;
     };
@@ -68,49 +68,16 @@ async fn rows_that_come_and_go_with_a_partition_that_is_attached_truncated_or_de
     let ran = side.place.run(&["sync"]).done();
     assert!(!ran.transcript().contains("copied anew"), "{}", ran.transcript());
     side.arrives(&all).await;
-    for moved in [
-        &[
-            "ALTER TABLE sales ATTACH PARTITION high FOR VALUES FROM (10) TO (20)",
-            "INSERT INTO sales VALUES (12, 120)",
-        ][..],
-        &["TRUNCATE middle", "UPDATE sales SET amount = 111 WHERE id = 11"],
-        &["ALTER TABLE sales DETACH PARTITION high"],
-        &["DROP TABLE low", "INSERT INTO sales VALUES (22, 220)"],
-    ] {
-        side.run(moved).await;
-        let ran = side.place.run(&["sync"]).done();
-        assert!(
-            ran.transcript().contains("its rows were moved or rewritten as a whole"),
-            "{}",
-            ran.transcript()
-        );
-        side.arrives(&all).await;
-        side.place.run(&["verify", "job"]).done();
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn values_that_become_others_by_using_while_their_type_stays_are_copied_again() {
-    let Some(side) = Lockstep::new("using", Kind::Postgres15, Kind::Mysql97, "[items]").await else { return };
     side.run(&[
-        "CREATE TABLE items (id integer PRIMARY KEY, qty integer)",
-        "INSERT INTO items VALUES (1, 10), (2, 20)",
+        "ALTER TABLE sales ATTACH PARTITION high FOR VALUES FROM (10) TO (20)",
+        "INSERT INTO sales VALUES (12, 120)",
+        "UPDATE sales SET amount = 111 WHERE id = 11",
     ])
     .await;
-    let all = ["SELECT id, qty FROM items ORDER BY id"];
+    let ran = side.place.run(&["sync"]).done();
+    assert!(ran.transcript().contains("its rows were moved or rewritten as a whole"), "{}", ran.transcript());
     side.arrives(&all).await;
-    side.run(&[
-        "ALTER TABLE items ALTER qty TYPE integer USING qty * 100",
-        "UPDATE items SET qty = qty + 1 WHERE id = 2",
-    ])
-    .await;
-    side.arrives(&all).await;
-    for other in ["VACUUM FULL items", "ALTER TABLE items ALTER qty SET STATISTICS 10"] {
-        side.run(&[other, "UPDATE items SET qty = qty + 1"]).await;
-        let ran = side.place.run(&["sync"]).done();
-        assert!(!ran.transcript().contains("copied anew"), "{other}: {}", ran.transcript());
-        side.arrives(&all).await;
-    }
+    side.place.run(&["verify", "job"]).done();
 }
 
 #[tokio::test(flavor = "multi_thread")]
