@@ -1,8 +1,10 @@
 //! What is large: tables with as many columns as a database has, values of 64 MB.
 
 use crate::lockstep::{Lockstep, pairs};
-use crate::sides::rows;
-use tidelock_testkit::{Family, Kind};
+use crate::sides::{config, rows};
+use crate::support::Place;
+use tidelock_testkit::lab::Options;
+use tidelock_testkit::{Family, Kind, private_server, server};
 
 fn wide(columns: usize) -> String {
     let columns: Vec<String> = (2..=columns).map(|n| format!("c{n} integer")).collect();
@@ -78,6 +80,36 @@ fn megabytes(kinds: [Kind; 2]) -> usize {
 /// A text and octets of that size; the row beside them stays small.
 async fn heavy(from: Kind, to: Kind) {
     let Some(side) = Lockstep::new("heavy", from, to, "[files]").await else { return };
+    arrive_whole(&side, megabytes([from, to])).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn values_of_many_megabytes_from_and_to_a_mariadb_that_takes_larger_pieces() {
+    heavier(Kind::Mariadb1011).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn values_of_many_megabytes_from_and_to_a_mysql_that_takes_larger_pieces() {
+    heavier(Kind::Mysql97).await;
+}
+
+/// 64 MB, where a server of MySQL's kind is told to take so much.
+async fn heavier(kind: Kind) {
+    let options = Options::default().with("max-allowed-packet", "256M");
+    let Some(private) = private_server(kind, options).await else { return };
+    let Some(postgres) = server(Kind::Postgres18) else { return };
+    for into in [true, false] {
+        let mine = private.server.fresh_database("heavy").await;
+        let other = postgres.fresh_database("heavy").await;
+        let (here, there) = if into { (other, mine) } else { (mine, other) };
+        let place =
+            Place::with_config(&config(&here, &there, "{ source: here, target: there, tables: [files] }"));
+        arrive_whole(&Lockstep { place, here, there }, 64).await;
+    }
+}
+
+async fn arrive_whole(side: &Lockstep, megabytes: usize) {
+    let (from, to) = (side.here.kind(), side.there.kind());
     let (octets, text) = match from.family() {
         Family::Postgres => ("bytea", "text"),
         Family::Mysql => ("longblob", "longtext"),
@@ -85,10 +117,7 @@ async fn heavy(from: Kind, to: Kind) {
     };
     side.run(&[
         format!("CREATE TABLE files (id integer NOT NULL PRIMARY KEY, b {octets}, t {text})"),
-        format!(
-            "INSERT INTO files VALUES (1, {}, NULL), (2, NULL, 'small')",
-            big_octets(from, megabytes([from, to]))
-        ),
+        format!("INSERT INTO files VALUES (1, {}, NULL), (2, NULL, 'small')", big_octets(from, megabytes)),
     ])
     .await;
     // Digests of both servers are compared: what they are made of does not go through this process.
@@ -113,7 +142,7 @@ async fn heavy(from: Kind, to: Kind) {
     };
     equal().await;
     side.run(&[
-        format!("INSERT INTO files VALUES (3, NULL, {})", big_text(from, megabytes([from, to]))),
+        format!("INSERT INTO files VALUES (3, NULL, {})", big_text(from, megabytes)),
         "UPDATE files SET t = 'beside it' WHERE id = 1".to_owned(),
         "UPDATE files SET id = 4 WHERE id = 1".to_owned(),
     ])
