@@ -99,6 +99,8 @@ impl Types {
             oid::OID => (Type::Int { bits: 32, unsigned: true }, Decoder::UInt),
             oid::TEXT => (Type::text(), Decoder::Text),
             oid::VARCHAR => (Type::Text { length, fixed: false }, Decoder::Text),
+            // Without a length its blanks at the end are kept, and are told.
+            oid::BPCHAR if length.is_none() => (Type::text(), Decoder::Text),
             oid::BPCHAR => (Type::Text { length, fixed: true }, Decoder::Padded),
             oid::JSON | oid::JSONB => (Type::Json, Decoder::Json),
             oid::FLOAT4 => (Type::Float32, Decoder::Float32),
@@ -263,6 +265,8 @@ mod tests {
         assert_eq!(of(oid::NUMERIC, (5 << 16 | 0x7fe) + 4), Type::Decimal { precision: Some(5), scale: -2 });
         assert_eq!(of(oid::NUMERIC, -1), Type::Decimal { precision: None, scale: 0 });
         assert_eq!(of(oid::VARCHAR, 24), Type::Text { length: Some(20), fixed: false });
+        assert_eq!(of(oid::BPCHAR, 24), Type::Text { length: Some(20), fixed: true });
+        assert_eq!(types.resolve(oid::BPCHAR, -1).decoder, Decoder::Text, "it keeps its blanks");
         assert_eq!(of(oid::TIMESTAMPTZ, 3), Type::Timestamp { fraction: 3 });
         assert_eq!(of(oid::TIMESTAMPTZ, -1), Type::Timestamp { fraction: 6 });
     }

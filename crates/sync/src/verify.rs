@@ -52,6 +52,9 @@ impl TableReport {
     }
 }
 
+/// An image of which only the key's slots are filled.
+type Key = Box<[u8]>;
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Origin {
     Source,
@@ -74,7 +77,7 @@ struct Tally {
     missing: u64,
     extra: u64,
     /// Where only these are asked for: the keys of all rows of these kinds.
-    only: Option<(Vec<Kind>, Vec<Box<[u8]>>)>,
+    only: Option<(Vec<Kind>, Vec<Key>)>,
 }
 
 impl Tally {
