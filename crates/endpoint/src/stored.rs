@@ -22,19 +22,23 @@ pub enum Moved {
     No,
     /// Rows came, or are others.
     Came,
+    /// Parts have other files: rows may have gone, and others come.
+    Refiled,
     /// Rows went; others may have come.
     Went,
 }
 
 impl Stored {
-    /// Since the rows were so.
+    /// What became of them since they were so.
     pub fn since(&self, before: &Stored) -> Moved {
         if let (Some(now), Some(then)) = (&self.columns, &before.columns) {
             return if now != then && self.parts != before.parts { Moved::Came } else { Moved::No };
         }
         let new = |part: &String| !before.parts.contains_key(part) && !self.born.contains(part);
-        if before.parts.iter().any(|(part, file)| self.parts.get(part) != Some(file)) {
+        if before.parts.keys().any(|part| !self.parts.contains_key(part)) {
             Moved::Went
+        } else if before.parts.iter().any(|(part, file)| self.parts.get(part) != Some(file)) {
+            Moved::Refiled
         } else if self.parts.keys().any(new) {
             Moved::Came
         } else {
@@ -63,7 +67,7 @@ mod tests {
             (&[("a", "1"), ("b", "2"), ("c", "3")], &["c"], Moved::No),
             (&[("a", "1"), ("b", "2"), ("c", "3")], &[], Moved::Came),
             (&[("a", "1")], &[], Moved::Went),
-            (&[("a", "1"), ("b", "9")], &["b"], Moved::Went),
+            (&[("a", "1"), ("b", "9")], &["b"], Moved::Refiled),
         ] {
             assert_eq!(stored(parts, born, None).since(&before), moved, "{parts:?}");
         }

@@ -94,8 +94,8 @@ fn server_kind(error: &ServerError) -> Judged {
                 "copy anew with `tidelock sync --full`, and keep binary logs longer (binlog_expire_logs_seconds)",
             ),
         ),
+        1062 | 1586 => (ErrorKind::Row, "TL-MY-DUPLICATE", None),
         1048
-        | 1062
         | 1153
         | 1216
         | 1217
@@ -112,7 +112,6 @@ fn server_kind(error: &ServerError) -> Judged {
         | 1452
         | 1526
         | 1557
-        | 1586
         | 1644
         | 1690
         | 1748

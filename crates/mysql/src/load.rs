@@ -62,7 +62,9 @@ impl MyLoader {
         let said =
             if said.is_empty() { "it warns, and does not tell of what".to_owned() } else { said.join("; ") };
         let message = format!("{doing}: the server would change or leave away rows: {said}");
-        Err(EndpointError::new(ErrorKind::Row, "TL-MY-ROW", message))
+        let duplicate = warnings.iter().any(|w| matches!(w.string(1).as_str(), "1062" | "1586"));
+        let code = if duplicate { "TL-MY-DUPLICATE" } else { "TL-MY-ROW" };
+        Err(EndpointError::new(ErrorKind::Row, code, message))
     }
 
     async fn statements(&mut self, reading: &Reading, mode: WriteMode, rows: &Rows) -> Result<()> {

@@ -27,11 +27,14 @@ impl Trial {
             return Ok(None);
         }
         let (own, columns) = (sql_name(&layout.schema, TRIAL), reading.names.join(", "));
+        let part = |i: &usize| {
+            let length = layout.key_prefixes.get(&reading.places[*i]).map(|n| format!("({n})"));
+            reading.names[*i].clone() + &length.unwrap_or_default()
+        };
+        let key = table.key.iter().map(part).collect::<Vec<_>>().join(", ");
         session.run(DOING, format!("DROP TEMPORARY TABLE IF EXISTS {own}")).await?;
         let like = format!("SELECT {columns} FROM {} LIMIT 0", reading.sql_name);
-        session
-            .run(DOING, format!("CREATE TEMPORARY TABLE {own} (PRIMARY KEY ({columns})) AS {like}"))
-            .await?;
+        session.run(DOING, format!("CREATE TEMPORARY TABLE {own} (PRIMARY KEY ({key})) AS {like}")).await?;
         reading.sql_name = own;
         Ok(Some(Trial { reading }))
     }

@@ -84,8 +84,8 @@ pub(crate) struct Layout {
     pub file: u32,
     /// By the last ANALYZE; below zero where there was none.
     pub rows: f64,
-    /// A partition that was made as one (in the transaction that made it a part) is followed from its first row on. The entry of a system column tells when a table was made: ATTACH
-    /// writes the table's own entry anew.
+    /// A partition that was made as one is followed from its first row on. ATTACH writes the entries of all its columns anew, `PARTITION OF` writes them together with those of the
+    /// system's columns, but for what a default changes. The file stands with the transactions that made the table and those above it parts.
     pub stored: Arc<Stored>,
 }
 
@@ -192,9 +192,11 @@ const TABLES: &str = "SELECT 'table', c.oid, n.nspname, c.relname, c.relkind = '
      CASE WHEN c.relkind = 'p' THEN (SELECT json_agg(t.relid::regclass::text ORDER BY t.relid::regclass::text) FROM pg_partition_tree(c.oid) t WHERE t.isleaf AND t.level > 0) END, \
      c.relreplident = 'f' OR EXISTS (SELECT FROM pg_partition_tree(c.oid) t JOIN pg_class p ON p.oid = t.relid WHERE p.relreplident = 'f'), \
      coalesce(pg_relation_filenode(c.oid), 0), c.relkind IN ('v', 'm'), \
-     CASE WHEN c.relkind = 'p' THEN (SELECT json_agg(json_build_array(t.relid::oid::text, coalesce(pg_relation_filenode(t.relid), 0)::text, \
+     CASE WHEN c.relkind = 'p' THEN (SELECT json_agg(json_build_array(t.relid::oid::text, coalesce(pg_relation_filenode(t.relid), 0) || \
+      (SELECT string_agg(':' || i.xmin::text, '' ORDER BY a.relid) FROM pg_partition_ancestors(t.relid) a JOIN pg_inherits i ON i.inhrelid = a.relid WHERE a.relid <> c.oid), \
       CASE WHEN NOT EXISTS (SELECT FROM pg_partition_ancestors(t.relid) a JOIN pg_attribute k ON k.attrelid = a.relid AND k.attnum = -1 JOIN pg_inherits i ON i.inhrelid = a.relid \
-       WHERE a.relid <> c.oid AND k.xmin::text <> i.xmin::text) THEN 'born' ELSE '' END)) FROM pg_partition_tree(c.oid) t WHERE t.isleaf AND t.level > 0) END, \
+       WHERE a.relid <> c.oid AND NOT (k.xmin::text = i.xmin::text AND EXISTS (SELECT FROM pg_attribute u WHERE u.attrelid = a.relid AND u.attnum > 0 \
+        AND u.xmin::text = k.xmin::text AND u.cmin::text = k.cmin::text))) THEN 'born' ELSE '' END)) FROM pg_partition_tree(c.oid) t WHERE t.isleaf AND t.level > 0) END, \
      CASE WHEN c.relkind = 'r' THEN (SELECT md5(string_agg(a.attnum || ':' || a.xmin::text, ',' ORDER BY a.attnum)) FROM pg_attribute a \
       WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped) END \
      FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid IN ({tables})";

@@ -184,6 +184,7 @@ fn judge(state: &str, message: &str) -> Judged {
         ),
         "0A000" => (Unsupported, "TL-PG-UNSUPPORTED", None),
         "25006" => (Target, "TL-PG-READ-ONLY", Some("the server takes no writes: is it a standby?")),
+        "23505" => (Row, "TL-PG-DUPLICATE", None),
         _ => match state.get(..2) {
             Some("08") => (Unavailable, "TL-PG-UNAVAILABLE", None),
             Some("22" | "23") => (Row, "TL-PG-ROW", None),

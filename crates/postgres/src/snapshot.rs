@@ -32,6 +32,8 @@ pub(crate) struct View {
     mark: Position,
     /// The exported snapshot's name.
     snapshot: String,
+    /// What every reader runs first. It must not wait: an ALTER that waits for the others would be waited for, and nobody would ever go on.
+    lock: String,
     layouts: Layouts,
     /// Holds the view open.
     control: Session,
@@ -66,6 +68,10 @@ pub(crate) async fn open(config: &Config, tables: &[Arc<Table>]) -> Result<View>
         config: config.clone(),
         mark: Position::new(format!("{} {}", seen.text(1), place)),
         snapshot: seen.text(0).to_owned(),
+        lock: match tables.is_empty() {
+            true => String::new(),
+            false => format!("; LOCK TABLE {} IN ACCESS SHARE MODE NOWAIT", tables.join(", ")),
+        },
         layouts: Arc::new(found.into_iter().map(|l| (l.table.name.clone(), Arc::new(l))).collect()),
         control,
     })
@@ -99,7 +105,7 @@ impl Snapshot for View {
 
     async fn reader(&self) -> Result<Box<dyn ChunkReader>> {
         let session = Session::connect(&self.config, Purpose::Read).await?;
-        let sql = format!("{BEGIN}; SET TRANSACTION SNAPSHOT {}", literal(&self.snapshot));
+        let sql = format!("{BEGIN}; SET TRANSACTION SNAPSHOT {}{}", literal(&self.snapshot), self.lock);
         session.run("joining a consistent view", &sql).await?;
         Ok(Box::new(Reader {
             session,

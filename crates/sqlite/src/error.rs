@@ -1,6 +1,7 @@
 //! What SQLite says, as an [`EndpointError`]: the one place that judges its result codes.
 
 use rusqlite::ErrorCode;
+use rusqlite::ffi::{SQLITE_CONSTRAINT_PRIMARYKEY, SQLITE_CONSTRAINT_UNIQUE};
 use tidelock_endpoint::{EndpointError, ErrorKind};
 use tidelock_model::CodecError;
 
@@ -28,6 +29,14 @@ fn judge(error: &rusqlite::Error) -> (ErrorKind, &'static str, &'static str) {
             "TL-SQLITE-BUSY",
             "another process holds the file's write lock; end its transaction if it is stuck",
         ),
+        C::ConstraintViolation
+            if matches!(
+                error.sqlite_error().map(|e| e.extended_code),
+                Some(SQLITE_CONSTRAINT_UNIQUE | SQLITE_CONSTRAINT_PRIMARYKEY)
+            ) =>
+        {
+            (ErrorKind::Row, "TL-SQLITE-DUPLICATE", "")
+        }
         C::ConstraintViolation | C::TypeMismatch | C::TooBig => (ErrorKind::Row, "TL-SQLITE-CONSTRAINT", ""),
         C::PermissionDenied | C::AuthorizationForStatementDenied => (
             ErrorKind::Privilege,

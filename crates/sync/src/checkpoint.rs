@@ -123,6 +123,9 @@ pub struct Anew {
     /// As [`CopiedTable::since`], of the copy before.
     #[serde(default)]
     pub since: i64,
+    /// Where the source's rows were when the target's were copied.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stored: Option<Stored>,
     /// The target's table, and its columns as they were copied before.
     pub before: (TableName, Vec<CopiedColumn>),
 }

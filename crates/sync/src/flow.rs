@@ -3,7 +3,7 @@
 use crate::capture::Reached;
 use crate::capture::since::Since;
 use crate::checkpoint::{
-    Anew, ChunkState, CopiedColumn, CopiedTable, JobState, Progress, STREAM_LANE, Server, encode,
+    ChunkState, CopiedColumn, CopiedTable, JobState, Progress, STREAM_LANE, Server, encode,
 };
 use crate::context::{FlowContext, pause};
 use crate::deliver::settle::{Arrived, Opposite};
@@ -110,7 +110,7 @@ impl FlowRun {
         let same = progress.stream.as_ref().is_some_and(|s| s.journal == self.journal.id());
         let (mut chunks, mut stale) = self.chunks(progress.chunks);
         let replaced = self.replaced(&state, chunks.iter().filter(|_| same), &since)?;
-        let mut found = self.keep_copied(&mut state);
+        let mut found = self.keep_copied(&mut state)?;
         self.still_there(&state).await?;
         let engine = context.source.capabilities().engine;
         let tables: Vec<_> = context.flow.tables.iter().map(|t| t.target.clone()).collect();
@@ -190,7 +190,7 @@ impl FlowRun {
 
     /// A table that left the job, or is mapped otherwise than when it was copied, is copied anew when it is there again: changes were passed over meanwhile. So is one that is
     /// asked for again. What was written to another table of the target, or both ways, is copied as if for the first time. Of those that only look otherwise it is told.
-    fn keep_copied(&self, state: &mut JobState) -> Vec<(TableName, String)> {
+    fn keep_copied(&self, state: &mut JobState) -> Result<Vec<(TableName, String)>> {
         let (mut found, flow) = (Vec::new(), &self.context.flow);
         let asked = self.again.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
         let map_of = |table: &TableName| flow.tables.iter().find(|m| m.source.name == *table);
@@ -198,11 +198,22 @@ impl FlowRun {
             let (map, asked) = (map_of(&copied.table), asked.contains(&copied.table));
             let typed = |m: &TableMap| copied.columns.is_empty() || copied.columns == CopiedColumn::of(m);
             let same = map.is_some_and(|m| m.shape() == copied.shape && typed(m));
-            let moved = map.filter(|_| schema::follows(&self.job)).map_or(Moved::No, |m| copied.moved(m));
+            let moved = map.filter(|_| flow.two_way.is_none()).map_or(Moved::No, |m| copied.moved(m));
             if same && !asked && moved == Moved::No {
                 let known = state.copied.iter_mut().find(|c| c.table == copied.table);
-                known.into_iter().for_each(|k| k.stored = map.and_then(|m| m.stored.as_deref().cloned()));
+                let now = map.filter(|_| flow.two_way.is_none()).and_then(|m| m.stored.as_deref());
+                known.into_iter().zip(now).for_each(|(k, now)| k.stored = Some(now.clone()));
                 continue;
+            }
+            if moved != Moved::No && !asked && !schema::follows(&self.job) {
+                return Err(SyncError::stopped(
+                    "TL-SYNC-SCHEMA-CHANGED",
+                    format!(
+                        "the rows of table {0} were moved or rewritten as a whole (a partition that came or went, or USING), which the log does not tell; copy it anew with \
+                         `tidelock sync {1} --full --tables {0}`",
+                        copied.table, flow.job
+                    ),
+                ));
             }
             let elsewhere = map.is_some_and(|m| copied.to.as_ref() != Some(&m.target.name));
             if elsewhere || flow.two_way.is_some() {
@@ -210,23 +221,51 @@ impl FlowRun {
                 continue;
             }
             let filtered = map.and_then(|m| m.filter()).is_some_and(|f| copied.filter.as_deref() != Some(f));
-            let kept = map.is_some() && !filtered && moved != Moved::Went;
+            let kept = map.is_some_and(|m| !self.may_go(moved, &m.target.name)) && !filtered;
             schema::again(state, flow, &copied.table, kept);
             if map.is_some() && !asked {
                 let what = match moved {
                     Moved::No => "it is copied in another shape than before",
-                    Moved::Came | Moved::Went => {
+                    Moved::Came | Moved::Refiled | Moved::Went => {
                         "its rows were moved or rewritten as a whole, which the log does not tell"
                     }
                 };
                 found.push((copied.table, what.to_owned()));
             }
         }
+        // Of a copy that was not whole: rows that were loaded may have gone.
+        for map in flow.tables.iter().filter(|_| flow.two_way.is_none()) {
+            let moved = snapshot::moved(&self.state, &self.context, map)?;
+            if self.may_go(moved, &map.target.name) {
+                schema::again(state, flow, &map.source.name, false);
+            }
+        }
         state.anew.retain(|a| map_of(&a.table).is_none_or(|m| m.target.name == a.before.0));
         // Where others write too, somebody has looked after what only the target has.
-        let shared = |a: &Anew| self.others.iter().any(|job| job.may_write(&flow.target, &a.before.0));
-        state.anew.iter_mut().filter(|a| asked.contains(&a.table) && shared(a)).for_each(|a| a.kept = true);
-        found
+        for anew in &mut state.anew {
+            let now = map_of(&anew.table).and_then(|m| m.stored.as_deref());
+            if let (Some(now), Some(before)) = (now, &anew.stored) {
+                anew.kept &= !self.may_go(now.since(before), &anew.before.0);
+            }
+            anew.stored = now.cloned().or(anew.stored.take());
+            anew.kept |= asked.contains(&anew.table) && self.shared(&anew.before.0);
+        }
+        Ok(found)
+    }
+
+    /// Rows of a table of the target may have no counterpart any more, after what became of the source's.
+    fn may_go(&self, moved: Moved, to: &TableName) -> bool {
+        match moved {
+            Moved::No | Moved::Came => false,
+            // Most often nothing went: no reason to stop where others write, too.
+            Moved::Refiled => !self.shared(to),
+            Moved::Went => true,
+        }
+    }
+
+    /// Another job of the configuration may write this table of the target, too.
+    fn shared(&self, to: &TableName) -> bool {
+        self.others.iter().any(|job| job.may_write(&self.context.flow.target, to))
     }
 
     /// The chunks that the copy may go on behind, and the lanes of those that mean nothing any more: of tables that are copied again, or left the job.

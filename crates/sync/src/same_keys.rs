@@ -27,8 +27,18 @@ pub async fn look(context: &FlowContext) -> Result<Vec<Finding>> {
         let key = Arc::new(key_alone(&map.target));
         let ask = Ask { role: Role::Target, tables: Some(vec![key.name.clone()]) };
         let there = !context.target.inspect(&ask).await.map_err(&at)?.tables.is_empty();
-        if there && target.begin_trial(&key).await.map_err(&at)? {
-            findings.extend(table(context, map, &key, &mut *target).await?);
+        if !there {
+            continue;
+        }
+        match target.begin_trial(&key).await {
+            Ok(true) => findings.extend(table(context, map, &key, &mut *target).await?),
+            Ok(false) => {}
+            Err(error) => {
+                let mut finding = error.finding(&map.source.name.to_string());
+                finding.message =
+                    format!("its keys could not be held against each other: {}", finding.message);
+                findings.push(finding);
+            }
         }
     }
     Ok(findings)

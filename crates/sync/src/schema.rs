@@ -21,7 +21,7 @@ use crate::{Judgement, Result, SyncError};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use tidelock_endpoint::{EndpointError, ErrorKind, Moved};
+use tidelock_endpoint::{EndpointError, ErrorKind, Moved, Stored};
 use tidelock_journal::{Journal, StateStore};
 use tidelock_model::{Change, Operation, Record, Table, TableName};
 
@@ -159,7 +159,12 @@ pub fn shapes<'p>(plannings: impl Iterator<Item = &'p Planning>) -> Shapes {
 pub fn alike(now: &[Arc<TableMap>], then: &[Arc<TableMap>]) -> bool {
     let same = |(now, then): (&Arc<TableMap>, &Arc<TableMap>)| {
         let then = CopiedTable::now(then, 0);
-        then.shape == now.shape() && then.columns == CopiedColumn::of(now) && then.moved(now) == Moved::No
+        let parts = |stored: Option<&Stored>| stored.filter(|s| s.columns.is_none()).map(|s| s.parts.clone());
+        then.shape == now.shape()
+            && then.columns == CopiedColumn::of(now)
+            && then.moved(now) == Moved::No
+            // What is new now must be known to have gone later.
+            && parts(then.stored.as_ref()) == parts(now.stored.as_deref())
     };
     now.len() == then.len()
         && now.iter().zip(then).all(|(a, b)| a.source.name == b.source.name)
@@ -176,8 +181,9 @@ pub fn again(state: &mut JobState, flow: &Flow, table: &TableName, kept: bool) {
     }
     let to = flow.tables.iter().find(|m| m.source.name == *table).map(|m| m.target.name.clone());
     let since = copied.as_ref().map_or(0, |c| c.since);
+    let stored = copied.as_ref().and_then(|c| c.stored.clone());
     let before = copied.and_then(|c| Some((c.to?, c.columns))).or_else(|| to.map(|to| (to, Vec::new())));
-    state.anew.extend(before.map(|before| Anew { table: table.clone(), kept, since, before }));
+    state.anew.extend(before.map(|before| Anew { table: table.clone(), kept, since, stored, before }));
 }
 
 /// Of tables that are copied again because they changed, up to where the journal tells by now that they were others: by a statement, or by rows of another shape than the one that

@@ -20,10 +20,11 @@ use std::collections::{BTreeMap, VecDeque};
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::{Arc, Mutex, PoisonError};
 use tidelock_endpoint::{
-    Ask, Chunk, ChunkReader, Endpoint, EndpointError, ErrorKind, Loader, Role, Snapshot, Target, WriteMode,
+    Ask, Chunk, ChunkReader, Endpoint, EndpointError, ErrorKind, Loader, Moved, Role, Snapshot, Stored,
+    Target, WriteMode,
 };
 use tidelock_journal::StateStore;
-use tidelock_model::{Change, Operation, Position, Rows, Table, TableName};
+use tidelock_model::{Change, Column, Operation, Position, Rows, Table, TableName};
 use tokio::sync::mpsc;
 
 /// Rows that a chunk should have.
@@ -152,7 +153,10 @@ pub async fn unchanged(source: &dyn Endpoint, planned: &[Arc<Table>]) -> Result<
     let names = planned.iter().map(|t| t.name.clone()).collect();
     let now = source.inspect(&Ask { role: Role::SnapshotSource, tables: Some(names) }).await.map_err(&at)?;
     let now: Vec<Table> = now.tables.iter().map(|t| t.without_generated()).collect();
-    let same = |table: &&Arc<Table>| now.iter().any(|t| t.name == table.name && t.columns == table.columns);
+    // Not by what may be in them: that is not asked when they are read.
+    let read = |c: &Column| (c.name.clone(), c.data_type.clone(), c.native.clone(), c.number);
+    let alike = |a: &Table, b: &Table| a.columns.iter().map(read).eq(b.columns.iter().map(read));
+    let same = |table: &&Arc<Table>| now.iter().any(|t| t.name == table.name && alike(t, table));
     let others: Vec<String> = planned.iter().filter(|t| !same(t)).map(|t| t.name.to_string()).collect();
     if others.is_empty() {
         return Ok(());
@@ -173,6 +177,9 @@ struct Plan {
     shape: String,
     /// The target's table held no row when this was made: what is there is of this copy, and so nothing is there that its views no longer have.
     empty: bool,
+    /// Where the source's rows were when the first view was opened.
+    #[serde(default)]
+    stored: Option<Stored>,
     chunks: Vec<Chunk>,
 }
 
@@ -183,7 +190,12 @@ impl Plan {
         let mut loaded = done.iter().filter(|d| d.plan == self.id).map(|d| d.rows).peekable();
         let begun = loaded.peek().is_some();
         let gone = empty && !two_way && loaded.any(|rows| rows > 0);
-        self.since == since && self.shape == map.shape() && begun && !gone
+        let moved = self.stored.as_ref().zip(map.stored.as_ref()).map(|(before, now)| now.since(before));
+        self.since == since
+            && self.shape == map.shape()
+            && begun
+            && !gone
+            && moved.is_none_or(|m| m == Moved::No)
     }
 }
 
@@ -208,12 +220,21 @@ async fn plan(
     let chunks =
         snapshot.chunks(&map.source, CHUNK_ROWS).await.map_err(SyncError::at(&context.flow.source))?;
     let id = format!("{:016x}", RandomState::new().build_hasher().finish());
-    let plan = Plan { id, since, shape: map.shape(), empty, chunks };
+    let stored = map.stored.as_deref().cloned();
+    let plan = Plan { id, since, shape: map.shape(), empty, stored, chunks };
     if let Some((state, _)) = kept {
         let text = serde_json::to_string(&plan).expect("chunks are plain data");
         state.save_plan(&job, &table, &text)?;
     }
     Ok(plan)
+}
+
+/// What became of the rows of a table since a copy of it began that is not whole.
+pub fn moved(state: &StateStore, context: &FlowContext, map: &TableMap) -> Result<Moved> {
+    let saved = state.plan(&plan_name(context), &map.source.name.to_string())?;
+    let plan = saved.and_then(|text| serde_json::from_str::<Plan>(&text).ok());
+    let stored = plan.and_then(|plan| plan.stored).zip(map.stored.as_ref());
+    Ok(stored.map_or(Moved::No, |(before, now)| now.since(&before)))
 }
 
 /// Under which a flow's plans are kept.

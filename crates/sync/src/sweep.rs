@@ -57,8 +57,8 @@ pub async fn before(
     others: &[Job],
 ) -> Result<bool> {
     let flow = &context.flow;
-    let of_a_row = |e: &SyncError| matches!(e, SyncError::Endpoint { endpoint, source } if *endpoint == flow.target && source.kind == ErrorKind::Row);
-    if !of_a_row(error) || flow.two_way.is_some() {
+    let in_the_way = matches!(error, SyncError::Endpoint { endpoint, source } if *endpoint == flow.target && source.kind == ErrorKind::Row && source.code.ends_with("-DUPLICATE"));
+    if !in_the_way || flow.two_way.is_some() {
         return Ok(false);
     }
     let at = SyncError::at(&flow.target);

@@ -222,8 +222,9 @@ async fn compare_part(
 pub async fn parts(context: &FlowContext, map: &TableMap) -> Result<u64> {
     let table = std::slice::from_ref(&map.source);
     let counts = count_at(&context.source, context.capture, table, &context.flow.source).await?;
+    let there = count_at_target(context, std::slice::from_ref(&map.target)).await?;
     let rows = counts.iter().sum::<u64>();
-    let parts = rows.div_ceil(PART_ROWS).max(1);
+    let parts = rows.max(there.iter().sum()).div_ceil(PART_ROWS).max(1);
     let (job, table) = (context.flow.job.clone(), map.source.name.to_string());
     context.observer.event(&Event::TablePlanned { job, table, rows: rows * parts });
     Ok(parts)

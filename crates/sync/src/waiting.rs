@@ -1,6 +1,7 @@
 //! `run`: all jobs until asked to stop, those too that cannot start yet.
 
 use crate::context::pause;
+use crate::deliver::settle::Arrived;
 use crate::engine::{Engine, SyncOptions};
 use crate::job::Job;
 use crate::observe::{Observer, Part};
@@ -8,6 +9,7 @@ use crate::schema::{self, Shapes};
 use crate::starting::Unready;
 use crate::{Judgement, Result, SyncError};
 use std::time::{Duration, Instant};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 /// Between two looks whether tables came, went or changed.
@@ -46,6 +48,7 @@ impl Engine {
             let idle = waits && running.flows.is_empty();
             let at_work = |job: &&&Job| running.flows.iter().any(|flow| flow.job == job.name);
             let at_work: Vec<&Job> = jobs.iter().filter(at_work).copied().collect();
+            let copied = running.flows.iter().map(|flow| flow.delivered.clone()).collect::<Vec<_>>();
             let mut working = std::pin::pin!(async {
                 if idle {
                     running.stop.cancelled().await;
@@ -53,7 +56,7 @@ impl Engine {
                 running.until_stopped().await
             });
             let mut answers = std::pin::pin!(self.until_one_answers(away, &mut attempt, &*observer, cancel));
-            let mut changed = std::pin::pin!(self.until_changed(&at_work, &shapes));
+            let mut changed = std::pin::pin!(self.until_changed(&at_work, &shapes, &copied));
             let (mut refused, mut restart) = (None, false);
             let ended = loop {
                 tokio::select! {
@@ -108,8 +111,14 @@ impl Engine {
     }
 
     /// Until the tables that the jobs ask for are others, or look otherwise, than they were planned. What the stream tells by itself comes sooner; a new table, or a new column in which
-    /// nothing is written yet, only shows here. While an endpoint of one of them does not answer nothing is started anew: its job would be left out, and its source not be captured.
-    async fn until_changed(&self, at_work: &[&Job], planned: &Shapes) {
+    /// nothing is written yet, only shows here. While an endpoint of one of them does not answer nothing is started anew: its job would be left out, and its source not be captured. Nor while a first
+    /// copy is under way (`copied`): tables that come and go would keep it from ever ending.
+    async fn until_changed(
+        &self,
+        at_work: &[&Job],
+        planned: &Shapes,
+        copied: &[watch::Receiver<Option<Arrived>>],
+    ) {
         let cancel = CancellationToken::new();
         loop {
             tokio::time::sleep(WATCH).await;
@@ -127,7 +136,8 @@ impl Engine {
                     }
                 }
             }
-            if changed && !away {
+            let whole = copied.iter().all(|flow| flow.borrow().is_some() || flow.has_changed().is_err());
+            if changed && !away && whole {
                 return;
             }
         }

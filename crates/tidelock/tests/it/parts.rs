@@ -44,7 +44,7 @@ fn a_job_that_fails_does_not_keep_the_others_from_arriving() {
         "INSERT INTO items SELECT 10 + value, 'more' || value, 1 FROM json_each('[1,2,3,4,5,6,7,8,9]')",
     );
     let ran = place.run(&["sync"]);
-    assert!(ran.code == 1 && ran.err.contains("TL-SQLITE-CONSTRAINT"), "{}", ran.transcript());
+    assert!(ran.code == 1 && ran.err.contains("TL-SQLITE-DUPLICATE"), "{}", ran.transcript());
     assert_eq!(count(&place, "far", "true"), 13);
     assert_eq!(count(&place, "crm", "true"), 3);
 }

@@ -68,16 +68,56 @@ async fn rows_that_were_in_a_partition_before_it_was_attached_come_and_one_that_
     let ran = side.place.run(&["sync"]).done();
     assert!(!ran.transcript().contains("copied anew"), "{}", ran.transcript());
     side.arrives(&all).await;
+    let moved = [
+        &[
+            "ALTER TABLE sales ATTACH PARTITION high FOR VALUES FROM (10) TO (20)",
+            "INSERT INTO sales VALUES (12, 120)",
+        ][..],
+        // Made and filled where it was attached.
+        &[
+            "BEGIN; CREATE TABLE later (id integer NOT NULL, amount integer); INSERT INTO later VALUES (31, 310); \
+           ALTER TABLE sales ATTACH PARTITION later FOR VALUES FROM (30) TO (40); COMMIT",
+        ],
+        // Nobody saw it go.
+        &[
+            "ALTER TABLE sales DETACH PARTITION high",
+            "UPDATE high SET amount = 111 WHERE id = 11",
+            "ALTER TABLE sales ATTACH PARTITION high FOR VALUES FROM (10) TO (20)",
+        ],
+        // It was not there yet when the table was copied for the first time.
+        &["DROP TABLE middle", "UPDATE sales SET amount = 11 WHERE id = 1"],
+    ];
+    for statements in moved {
+        side.run(statements).await;
+        let ran = side.place.run(&["sync"]).done();
+        let told = "its rows were moved or rewritten as a whole";
+        assert!(ran.transcript().contains(told), "{statements:?}: {}", ran.transcript());
+        side.arrives(&all).await;
+        side.place.run(&["verify", "job"]).done();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_that_went_with_a_partition_stop_a_job_that_pauses() {
+    let Some(side) = Lockstep::new("paused", Kind::Postgres15, Kind::Mysql97, "[sales]").await else {
+        return;
+    };
     side.run(&[
-        "ALTER TABLE sales ATTACH PARTITION high FOR VALUES FROM (10) TO (20)",
-        "INSERT INTO sales VALUES (12, 120)",
-        "UPDATE sales SET amount = 111 WHERE id = 11",
+        "CREATE TABLE sales (id integer PRIMARY KEY, amount integer) PARTITION BY RANGE (id)",
+        "CREATE TABLE low PARTITION OF sales FOR VALUES FROM (0) TO (10)",
+        "INSERT INTO sales VALUES (1, 10)",
     ])
     .await;
-    let ran = side.place.run(&["sync"]).done();
-    assert!(ran.transcript().contains("its rows were moved or rewritten as a whole"), "{}", ran.transcript());
-    side.arrives(&all).await;
-    side.place.run(&["verify", "job"]).done();
+    let job = "{ source: here, target: there, tables: [sales], schema_changes: pause }";
+    let place = crate::support::Place::with_config(&crate::sides::config(&side.here, &side.there, job));
+    place.run(&["sync"]).done();
+    side.run(&["TRUNCATE low", "INSERT INTO sales VALUES (2, 20)"]).await;
+    for _ in 0..2 {
+        let ran = place.run(&["sync"]).refused("TL-SYNC-SCHEMA-CHANGED");
+        assert!(ran.err.contains("the rows of table sales were moved"), "{}", ran.transcript());
+    }
+    place.run(&["sync", "--full", "--tables", "sales"]).done();
+    place.run(&["sync"]).done();
 }
 
 #[tokio::test(flavor = "multi_thread")]
