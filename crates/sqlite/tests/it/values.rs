@@ -46,7 +46,7 @@ async fn every_storage_class_is_the_same_before_and_after_the_snapshot() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_value_that_is_not_of_its_declared_type_is_named_and_refused() {
+async fn a_value_that_is_not_of_its_declared_type_is_refused_with_its_row_and_not_shown() {
     let world = World::new("CREATE TABLE t (id INTEGER PRIMARY KEY, at DATETIME)");
     let mut follower = world.follow(&["t"]).await;
     world.writer().execute_batch("INSERT INTO t VALUES (7, 1700000000)").unwrap();
@@ -54,9 +54,10 @@ async fn a_value_that_is_not_of_its_declared_type_is_named_and_refused() {
     let of_snapshot = world.rows("t", 10).await.unwrap_err();
     for error in [of_stream, of_snapshot] {
         assert_eq!(error.kind, tidelock_endpoint::ErrorKind::Row);
-        for word in ["table t", "INTEGER 7", "column at", "DATETIME", "INTEGER 1700000000"] {
+        for word in ["table t", "INTEGER 7", "column at", "DATETIME", "an INTEGER that it does not take"] {
             assert!(error.message.contains(word), "{word} in {}", error.message);
         }
+        assert!(!error.message.contains("1700000000"), "a job may mask it: {}", error.message);
     }
 }
 
