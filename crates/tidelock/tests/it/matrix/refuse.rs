@@ -10,6 +10,9 @@ use tidelock_testkit::{Database, Row};
 /// As a value comes, and what is done at the source before the target is first filled, and after.
 type Way = (&'static str, &'static str, &'static str);
 
+/// Values of one place: each job has connections of its own.
+const TOGETHER: usize = 25;
+
 const WAYS: [Way; 3] = [
     ("snapshot", "INSERT INTO {} VALUES (1, {value})", ""),
     ("insert", "", "INSERT INTO {} VALUES (1, {value})"),
@@ -27,9 +30,9 @@ pub async fn none_arrives(sides: &Sides, never: &[Refused], tally: &mut Tally) {
             together(sides, &[r], &[way]).await;
         }
     }
-    if !there.is_empty() {
-        together(sides, &there, &WAYS[..1]).await;
-        together(sides, &there, &WAYS[1..]).await;
+    for part in there.chunks(TOGETHER) {
+        together(sides, part, &WAYS[..1]).await;
+        together(sides, part, &WAYS[1..]).await;
     }
 }
 
