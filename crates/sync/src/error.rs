@@ -100,13 +100,11 @@ impl SyncError {
 
     /// As a finding about `subject`, where a person must act; else the error itself.
     pub fn finding(self, subject: &str) -> Result<Finding> {
-        match self {
-            SyncError::Endpoint { source, .. }
-                if matches!(source.kind, ErrorKind::Precondition | ErrorKind::Unsupported) =>
-            {
+        match &self {
+            SyncError::Endpoint { source, .. } if self.judge() == Judgement::Stop => {
                 Ok(source.finding(subject))
             }
-            other => Err(other),
+            _ => Err(self),
         }
     }
 

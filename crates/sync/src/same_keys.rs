@@ -31,7 +31,10 @@ pub async fn look(context: &FlowContext) -> Result<Vec<Finding>> {
             continue;
         }
         match target.begin_trial(&key).await {
-            Ok(true) => findings.extend(table(context, map, &key, &mut *target).await?),
+            Ok(true) => match table(context, map, &key, &mut *target).await {
+                Ok(found) => findings.extend(found),
+                Err(error) => findings.push(error.finding(&map.source.name.to_string())?),
+            },
             Ok(false) => {}
             Err(error) => {
                 let mut finding = error.finding(&map.source.name.to_string());

@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tidelock_endpoint::{EndpointError, ErrorKind, Moved, Stored};
-use tidelock_journal::{Journal, StateStore};
+use tidelock_journal::{Journal, Reader, StateStore};
 use tidelock_model::{Change, Operation, Record, Table, TableName};
 
 /// What stands before a flow's name where its history is kept.
@@ -190,15 +190,26 @@ pub fn again(state: &mut JobState, flow: &Flow, table: &TableName, kept: bool) {
 /// they have. Such a change waits for all that wrote the table to end. So a view that is opened later holds everything up to there, also where the engine cannot tell its place.
 /// The value counts the transactions before the one that tells.
 pub async fn told(journal: &Journal, flow: &Flow, state: &JobState) -> Result<BTreeMap<TableName, u64>> {
-    let (mut sequence, end) = (state.sequence, journal.status().last);
+    let end = journal.status().last;
     let changed = |m: &&Arc<TableMap>| state.anew.iter().any(|a| a.table == m.source.name);
     let maps: Vec<_> = flow.tables.iter().filter(changed).collect();
-    let mut told = BTreeMap::new();
-    if sequence >= end || maps.is_empty() {
-        return Ok(told);
+    if state.sequence >= end || maps.is_empty() {
+        return Ok(BTreeMap::new());
     }
     let name = format!("{} looks ahead", reader_name(&flow.job, &flow.target));
-    let mut reader = journal.reader(&name, sequence)?;
+    let reader = journal.reader(&name, state.sequence)?;
+    let told = look_ahead(reader, (state.sequence, end), &maps).await;
+    // Else it would keep the journal from being trimmed.
+    journal.forget_reader(&name);
+    told
+}
+
+async fn look_ahead(
+    mut reader: Reader,
+    (mut sequence, end): (u64, u64),
+    maps: &[&Arc<TableMap>],
+) -> Result<BTreeMap<TableName, u64>> {
+    let mut told = BTreeMap::new();
     let mut fits: Vec<(Arc<Table>, bool)> = Vec::new();
     while sequence < end {
         let segment = reader.next().await?;
@@ -222,7 +233,6 @@ pub async fn told(journal: &Journal, flow: &Flow, state: &JobState) -> Result<BT
             }
         }
     }
-    journal.forget_reader(&name);
     Ok(told)
 }
 
