@@ -22,14 +22,12 @@ pub async fn look(context: &FlowContext) -> Result<Vec<Finding>> {
     let flow = &context.flow;
     let at = SyncError::at(&flow.target);
     let mut target = context.target.target(&flow.job).await.map_err(&at)?;
+    let names = flow.tables.iter().map(|map| map.target.name.clone()).collect();
+    let ask = Ask { role: Role::Target, tables: Some(names) };
+    let there = context.target.inspect(&ask).await.map_err(&at)?.tables;
     let mut findings = Vec::new();
-    for map in &flow.tables {
+    for map in flow.tables.iter().filter(|map| there.iter().any(|t| t.name == map.target.name)) {
         let key = Arc::new(key_alone(&map.target));
-        let ask = Ask { role: Role::Target, tables: Some(vec![key.name.clone()]) };
-        let there = !context.target.inspect(&ask).await.map_err(&at)?.tables.is_empty();
-        if !there {
-            continue;
-        }
         match target.begin_trial(&key).await {
             Ok(true) => match table(context, map, &key, &mut *target).await {
                 Ok(found) => findings.extend(found),
